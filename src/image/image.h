@@ -1,0 +1,75 @@
+/*
+ * image.h - image references to model patches.
+ *
+ * A reference is `path[#key=value&key=value]`: JPEG, PNG, WebP, TIFF with EXIF rotation applied; DICOM with `frame=K`
+ * and `window=CENTRE,WIDTH`; NIfTI with one of `axial=K`, `coronal=K`, `sagittal=K` and `window=`.  See docs/formats.md.
+ * Everything ends as 8-bit RGB, then: plan (smart-resize, grid, token count; needs only the size), resize (bicubic),
+ * normalise, cut into patches in the order the vision tower reads them.
+ *
+ *   Image im; ImagePlan plan;
+ *   if (image_load(&im, "scan.dcm#window=40,80", err)) ...
+ *   if (image_plan(&plan, &proc, im.w, im.h, err)) ...
+ *   float *px = xmalloc(image_patch_bytes(&proc, &plan));
+ *   image_patches(px, &proc, &plan, &im);
+ *   image_release(&im);
+ *
+ * All functions are thread-safe.  Hostile files give an error: sizes are limited to 2^28 pixels (IMAGE_MAX_PIXELS).
+ */
+#ifndef OSLER_IMAGE_IMAGE_H
+#define OSLER_IMAGE_IMAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define IMAGE_MAX_PIXELS (1 << 28)
+
+typedef struct Image {
+    int w, h;
+    unsigned char *rgb; /* [h][w][3] */
+} Image;
+
+/* Loads and decodes a reference. */
+int image_load(Image *im, const char *ref, Err *err);
+/* Decodes a file already in memory; `fragment` is what follows '#', or "". `name` stands for the path in messages. */
+int image_decode(Image *im, const unsigned char *bytes, size_t n, const char *fragment, const char *name, Err *err);
+/* Width and height as image_load would give them, from the header alone where the format allows it. */
+int image_size(int *w, int *h, const char *ref, Err *err);
+void image_release(Image *im);
+
+/* preprocessor_config.json */
+typedef struct ImageProcessor {
+    int64_t min_pixels, max_pixels;
+    int patch, temporal, merge; /* 14, 2, 2 */
+    double mean[3], std[3], rescale;
+} ImageProcessor;
+/* Reads model_dir/preprocessor_config.json (both min_pixels/max_pixels and size.shortest_edge/longest_edge layouts). */
+int image_processor_load(ImageProcessor *p, const char *model_dir, Err *err);
+void image_processor_default(ImageProcessor *p);
+
+typedef struct ImagePlan {
+    int w, h;           /* after smart-resize: multiples of patch * merge */
+    int grid_w, grid_h; /* patches */
+    int tokens;         /* grid_w * grid_h / merge^2 */
+} ImagePlan;
+
+int image_plan(ImagePlan *plan, const ImageProcessor *p, int w, int h, Err *err);
+static inline int image_patch_dim(const ImageProcessor *p)
+{
+    return 3 * p->temporal * p->patch * p->patch;
+}
+static inline size_t image_patch_bytes(const ImageProcessor *p, const ImagePlan *plan)
+{
+    return sizeof(float) * (size_t)image_patch_dim(p) * (size_t)plan->grid_w * (size_t)plan->grid_h;
+}
+
+/* Bicubic with antialiasing, as PIL's BICUBIC: the result is what `inspect --image` of a resized image would show. */
+int image_resize(Image *dst, const Image *src, int w, int h, Err *err);
+/* patches [grid_h * grid_w, patch_dim]: rows in merge-window order, columns channel, time, y, x. */
+int image_patches(float *patches, const ImageProcessor *p, const ImagePlan *plan, const Image *im, Err *err);
+
+/* 8-bit RGB to a .png, .ppm or .pgm (gray: the mean of equal channels) file, by the ending of path. */
+int image_save(const Image *im, const char *path, Err *err);
+
+#endif

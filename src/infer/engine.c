@@ -1,0 +1,93 @@
+#include "infer/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int open_model(Engine *e, const EngineOptions *o, Err *err)
+{
+    ModelOptions mo = {.dtype = o->dtype, .pack = o->pack};
+    memcpy(mo.train, o->train, sizeof mo.train);
+    e->model = model_load(o->model, &mo, err);
+    if (!e->model) return -1;
+    if (o->new_adapter) return model_add_adapter(e->model, o->new_adapter, o->train_adapter, o->seed, err);
+    return o->adapter ? model_load_adapter(e->model, o->adapter, o->train_adapter, err) : 0;
+}
+
+static int open_inputs(Engine *e, const EngineOptions *o, Err *err)
+{
+    e->tok = tokenizer_load(o->model, err);
+    if (!e->tok || chat_tokens(&e->chat, e->tok, err) || image_processor_load(&e->proc, o->model, err)) return -1;
+    if (o->min_pixels) e->proc.min_pixels = o->min_pixels;
+    if (o->max_pixels) e->proc.max_pixels = o->max_pixels;
+    const ModelConfig *c = &e->model->cfg;
+    if (e->chat.image_pad != c->image_token)
+        return err_set(err, "%s: <|image_pad|> is token %d, config.json says %d", o->model, e->chat.image_pad,
+                       c->image_token);
+    if (tokenizer_size(e->tok) > c->v)
+        return err_set(err, "%s: the tokenizer has %d tokens, the model %d", o->model, tokenizer_size(e->tok), c->v);
+    if (e->proc.patch != c->vision.patch || e->proc.merge != c->vision.merge || e->proc.temporal != c->vision.temporal)
+        return err_set(err, "%s: preprocessor_config.json and config.json disagree on the patch size", o->model);
+    return 0;
+}
+
+int engine_open(Engine *e, const EngineOptions *o, Err *err)
+{
+    *e = (Engine){0};
+    arena_init(&e->step, "step", (size_t)1 << 42);
+    if (open_model(e, o, err) || open_inputs(e, o, err)) {
+        engine_close(e);
+        return -1;
+    }
+    e->tape.cap = model_tape_cap(e->model);
+    e->tape.node = xmalloc(sizeof *e->tape.node * (size_t)e->tape.cap);
+    e->ctx = (Ctx){.k = &e->model->dev.k, .arena = &e->step, .lora = true, .checkpoint = o->checkpoint};
+    return 0;
+}
+
+void engine_close(Engine *e)
+{
+    tokenizer_free(e->tok);
+    model_free(e->model);
+    free(e->tape.node);
+    arena_free(&e->step);
+    *e = (Engine){0};
+}
+
+const float *engine_score(Engine *e, const Batch *b, bool record, bool lora, float *entropy)
+{
+    CHECK(!e->logp, "engine_score before engine_release");
+    e->tape.n = 0;
+    e->ctx.tape = record ? &e->tape : NULL;
+    e->ctx.lora = lora;
+    e->logp = model_logprob(&e->ctx, e->model, model_forward(&e->ctx, e->model, b), b, entropy);
+    return e->logp->data;
+}
+
+void engine_backward(Engine *e, const float *dlogp)
+{
+    CHECK(e->logp && e->ctx.tape, "engine_backward without a recorded engine_score");
+    float *g = tensor_grad_zeroed(&e->step, e->logp);
+    memcpy(g, dlogp, tensor_bytes(e->logp));
+    tape_backward(&e->ctx, 0);
+    e->ctx.tape = NULL;
+}
+
+void engine_release(Engine *e)
+{
+    e->logp = NULL;
+    e->ctx.tape = NULL;
+    arena_release(&e->step, 0);
+}
+
+void engine_dropout(Engine *e, uint64_t key)
+{
+    e->ctx.dropout_key = key;
+}
+
+void engine_zero_grads(Engine *e)
+{
+    for (int i = 0; i < e->model->param.n; i++) {
+        Tensor *t = e->model->param.at[i].t;
+        if (t->needs_grad) memset(t->grad, 0, sizeof(float) * (size_t)tensor_count(t));
+    }
+}

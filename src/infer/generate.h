@@ -1,0 +1,66 @@
+/*
+ * generate.h - answers to prompts: prefill once, fork n draws, decode many sequences together.
+ *
+ * generate() pulls prompts from a source and hands each finished answer to a sink.  Up to max_batch sequences decode in
+ * one step; a prompt enters as soon as there is room for its answers, so short answers do not wait for long ones
+ * (continuous batching).  What is drawn depends on (seed, prompt, draw, position) and on the prompt alone.
+ *
+ *   GenerateOptions o = GENERATE_DEFAULTS;
+ *   o.max_new_tokens = 256;
+ *   if (generate(engine, &o, &(GenerateIo){.next = next, .done = done, .arg = &job}, err)) ...
+ *
+ * generate_reply() continues one sequence of a session: a chat.
+ *
+ * An answer ends with one of the model's end tokens (kept in the ids, absent from the text), where a stop string appears
+ * (the text ends before it), after max_new_tokens, or at the end of the model's context.  Image and video tokens are
+ * never drawn.
+ */
+#ifndef OSLER_INFER_GENERATE_H
+#define OSLER_INFER_GENERATE_H
+
+#include "infer/sampler.h"
+#include "infer/session.h"
+
+typedef struct GenerateOptions {
+    SamplerOptions sampling;
+    int max_new_tokens;
+    int n;               /* answers per prompt */
+    int max_batch;       /* sequences decoded together */
+    const StrList *stop; /* borrowed; NULL: none */
+    bool logp;           /* fill Completion.logp */
+} GenerateOptions;
+#define GENERATE_DEFAULTS                                                                                              \
+    {                                                                                                                  \
+        .sampling = {.top_p = 1, .repetition_penalty = 1}, .max_new_tokens = 512, .n = 1, .max_batch = 16              \
+    }
+
+typedef struct Completion {
+    int prompt, draw; /* numbers, from 0 */
+    int *id, n;       /* with the end token, where one came */
+    float *logp;      /* [n] under the model itself; NULL where not asked for */
+    char *text;       /* without special tokens; may hold bytes that are no UTF-8 */
+    size_t text_len;
+    const char *finish_reason; /* "stop" | "length" */
+} Completion;
+
+typedef struct GenerateIo {
+    /* The next prompt: a batch of one segment, then generate's to free. NULL: no more, or an error where err is set. */
+    Batch *(*next)(void *arg, Err *err);
+    /* A finished answer, in the order of finishing; borrowed for the call. */
+    int (*done)(void *arg, const Completion *c, Err *err);
+    /* Text as it comes; NULL: not wanted. */
+    void (*stream)(void *arg, int prompt, int draw, const char *bytes, size_t n);
+    void *arg;
+} GenerateIo;
+
+int generate(Engine *e, const GenerateOptions *o, const GenerateIo *io, Err *err);
+
+/*
+ * One answer (o->n must be 1) that continues `seq`, whose last logits are given.  prompt [n_prompt]: the sequence's ids,
+ * for the repetition penalty; negative ids are image tokens.  number takes the prompt's place in the random stream.  The
+ * answer's last token is not yet in the sequence.  io->next is not used.
+ */
+int generate_reply(Session *s, int seq, const float *logits, const int *prompt, int n_prompt, int number,
+                   const GenerateOptions *o, const GenerateIo *io, Err *err);
+
+#endif

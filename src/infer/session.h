@@ -1,0 +1,51 @@
+/*
+ * session.h - sequences that grow, over one KV cache per layer.
+ *
+ * The cache's rows belong to all sequences of the session and are handed out in pages.  A sequence is a list of row
+ * spans; a fork shares its parent's rows and only what is appended afterwards is its own, so n answers to one prompt
+ * store the prompt once.  Nothing is ever copied or moved; rows return when the last sequence that uses them closes.
+ *
+ *   Session *s = session_new(engine, cap_rows);
+ *   int a = session_open(s);
+ *   const float *logits = session_extend(s, a, prompt, err);          [v]: what follows the prompt
+ *   int b = session_fork(s, a);
+ *   logits = session_step(s, (int[]){a, b}, (int[]){id0, id1}, 2, err);       [2, v]: one token for each
+ *   session_close(s, b);
+ *   logits = session_extend(s, a, next_turn, err);                    a conversation goes on
+ *   session_free(s);
+ *
+ * Logits are borrowed until the next call on the session.  Sequence numbers are small and are used again after closing.
+ * After an error of extend or step every sequence is as it was before the call.
+ * A session uses its engine's step arena: no scored batch may be waiting for its backward pass.
+ */
+#ifndef OSLER_INFER_SESSION_H
+#define OSLER_INFER_SESSION_H
+
+#include "infer/engine.h"
+
+enum { SESSION_PAGE = 64 }; /* rows */
+
+typedef struct Session Session;
+
+/* Room for cap_rows tokens, rounded up to pages. Memory is used as rows are, the lowest pages first. */
+Session *session_new(Engine *e, int cap_rows);
+void session_free(Session *s);
+/* Bytes of cache that one row takes in every layer together. */
+size_t session_row_bytes(const Model *m);
+
+/* An empty sequence. */
+int session_open(Session *s);
+/* A sequence with everything that `seq` holds now. */
+int session_fork(Session *s, int seq);
+void session_close(Session *s, int seq);
+int session_length(const Session *s, int seq); /* tokens */
+
+/*
+ * Appends a batch of one segment, whose positions count from the sequence's end, and gives the logits [v] after its last
+ * token.  NULL on error: no room left, or longer than the model's max_position_embeddings.
+ */
+const float *session_extend(Session *s, int seq, const Batch *b, Err *err);
+/* Appends one text token to each of n different sequences: logits [n, v]. NULL on error, as above. */
+const float *session_step(Session *s, const int *seq, const int *id, int n, Err *err);
+
+#endif

@@ -1,0 +1,198 @@
+/* Weights in: from a checkpoint directory, or random. */
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/pool.h"
+#include "base/rng.h"
+#include "model/build.h"
+
+enum { CHUNK = 1 << 18 }; /* elements per task */
+
+static int chunks(int64_t count)
+{
+    return (int)((count + CHUNK - 1) / CHUNK);
+}
+
+static size_t chunk_len(int64_t count, int task)
+{
+    int64_t left = count - (int64_t)task * CHUNK;
+    return (size_t)(left < CHUNK ? left : CHUNK);
+}
+
+/* ---- from files --------------------------------------------------------------------------------------------------- */
+
+typedef struct Scan {
+    const unsigned char *data;
+    DType dtype;
+    int64_t count;
+    atomic_bool bad;
+} Scan;
+
+/* True where a value of the chunk is infinite or not a number: all exponent bits are set. */
+static void scan_chunk(void *arg, int task)
+{
+    Scan *s = arg;
+    size_t n = chunk_len(s->count, task), first = (size_t)task * CHUNK;
+    int bad = 0;
+    if (s->dtype == DT_F32) {
+        for (size_t i = 0; i < n; i++) {
+            uint32_t u;
+            memcpy(&u, s->data + 4 * (first + i), 4);
+            bad |= (u & 0x7f800000) == 0x7f800000;
+        }
+    } else {
+        uint16_t mask = s->dtype == DT_BF16 ? 0x7f80 : 0x7c00;
+        for (size_t i = 0; i < n; i++) {
+            uint16_t u;
+            memcpy(&u, s->data + 2 * (first + i), 2);
+            bad |= (u & mask) == mask;
+        }
+    }
+    if (bad) atomic_store(&s->bad, true);
+}
+
+static int check_finite(const StTensor *f, int64_t count, Err *err)
+{
+    Scan s = {.data = f->data, .dtype = f->dtype, .count = count};
+    pool_run(chunks(count), scan_chunk, &s);
+    if (!atomic_load(&s.bad)) return 0;
+    err_set(err, "%s: tensor \"%s\" holds NaN or infinity", f->file, f->name);
+    return err_hint(err, "the checkpoint is damaged or its training diverged");
+}
+
+typedef struct Convert {
+    void *dst;
+    const unsigned char *src;
+    DType to, from;
+    int64_t count;
+} Convert;
+
+static void convert_chunk(void *arg, int task)
+{
+    Convert *c = arg;
+    size_t first = (size_t)task * CHUNK;
+    dtype_convert((char *)c->dst + first * dtype_size(c->to), c->to, c->src + first * dtype_size(c->from), c->from,
+                  chunk_len(c->count, task));
+}
+
+static int check_shape(const Param *p, const StTensor *f, Err *err)
+{
+    bool same = p->n_dims == f->n_dims;
+    for (int i = 0; same && i < p->n_dims; i++) same = p->dim[i] == f->dim[i];
+    if (!same) {
+        char want[128] = "", have[128] = "";
+        for (int i = 0; i < p->n_dims; i++)
+            snprintf(want + strlen(want), sizeof want - strlen(want), "%s%lld", i ? ", " : "", (long long)p->dim[i]);
+        for (int i = 0; i < f->n_dims; i++)
+            snprintf(have + strlen(have), sizeof have - strlen(have), "%s%lld", i ? ", " : "", (long long)f->dim[i]);
+        err_set(err, "%s: tensor \"%s\" has shape [%s], config.json asks for [%s]", f->file, f->name, have, want);
+        return err_hint(err, "config.json and the weights belong to different models");
+    }
+    if (f->dtype != DT_F32 && f->dtype != DT_BF16 && f->dtype != DT_F16)
+        return err_set(err, "%s: tensor \"%s\" is %s; F32, BF16 or F16 is needed", f->file, f->name,
+                       dtype_name(f->dtype));
+    return 0;
+}
+
+/* Frozen weights of the compute format stay in the mapping. */
+int param_load(Model *m, Param *p, const StTensor *f, bool train, Err *err)
+{
+    if (check_shape(p, f, err) || check_finite(f, tensor_count(p->t), err)) return -1;
+    bool aligned = (uintptr_t)f->data % dtype_size(f->dtype) == 0;
+    if (!train && f->dtype == p->t->dtype && aligned) {
+        p->t->data = (void *)(uintptr_t)f->data;
+        return 0;
+    }
+    param_own(m, p, train);
+    Convert c = {p->t->data, f->data, p->t->dtype, f->dtype, tensor_count(p->t)};
+    pool_run(chunks(c.count), convert_chunk, &c);
+    return 0;
+}
+
+static int load_params(Model *m, const ModelOptions *o, Err *err)
+{
+    for (int i = 0; i < m->param.n; i++) {
+        Param *p = &m->param.at[i];
+        char *name = names_to_file(m->layout, p->name);
+        const StTensor *f = st_find(&m->files, name);
+        int rc = f ? param_load(m, p, f, o->train[p->part], err)
+                   : err_set(err, "%s: tensor \"%s\" is missing", m->dir, name);
+        free(name);
+        if (rc) return -1;
+    }
+    return 0;
+}
+
+Model *model_load(const char *dir, const ModelOptions *o, Err *err)
+{
+    ModelConfig cfg;
+    if (config_load(&cfg, dir, err)) return NULL;
+    Model *m = model_new(&cfg, o->dtype);
+    m->dir = xstrdup(dir);
+    model_build(m);
+    if (st_open_dir(&m->files, dir, "model", err)) goto fail;
+    m->layout = names_detect(&m->files);
+    if (load_params(m, o, err)) goto fail;
+    model_finish(m, o->pack);
+    return m;
+fail:
+    model_free(m);
+    return NULL;
+}
+
+/* ---- random ------------------------------------------------------------------------------------------------------- */
+
+typedef struct Fill {
+    Tensor *t;
+    uint64_t seed;
+    uint32_t param;
+    double std;
+} Fill;
+
+static void fill_chunk(void *arg, int task)
+{
+    const Fill *f = arg;
+    Rng r = rng_at(f->seed, RNG_INIT, f->param, (uint32_t)task, 0);
+    size_t n = chunk_len(tensor_count(f->t), task), first = (size_t)task * CHUNK;
+    float buf[256];
+    for (size_t i = 0; i < n; i += 256) {
+        size_t k = n - i < 256 ? n - i : 256;
+        for (size_t j = 0; j < k; j++) buf[j] = (float)(f->std * rng_normal(&r));
+        dtype_convert((char *)f->t->data + (first + i) * dtype_size(f->t->dtype), f->t->dtype, buf, DT_F32, k);
+    }
+}
+
+static bool ends_with(const char *s, const char *tail)
+{
+    size_t n = strlen(s), k = strlen(tail);
+    return n >= k && !strcmp(s + n - k, tail);
+}
+
+/* Weights are normal with deviation 0.02, biases 0, norms 1. */
+static void fill_param(const Param *p, uint64_t seed, uint32_t number)
+{
+    Fill f = {p->t, seed, number, 0.02};
+    if (p->n_dims > 1) {
+        pool_run(chunks(tensor_count(p->t)), fill_chunk, &f);
+        return;
+    }
+    float value = ends_with(p->name, ".bias") ? 0 : 1;
+    for (int i = 0; i < p->t->cols; i++)
+        dtype_convert((char *)p->t->data + (size_t)i * dtype_size(p->t->dtype), p->t->dtype, &value, DT_F32, 1);
+}
+
+Model *model_random(const ModelConfig *cfg, const ModelOptions *o, uint64_t seed)
+{
+    Model *m = model_new(cfg, o->dtype);
+    m->layout = NAMES_ORIGINAL;
+    model_build(m);
+    for (int i = 0; i < m->param.n; i++) {
+        param_own(m, &m->param.at[i], o->train[m->param.at[i].part]);
+        fill_param(&m->param.at[i], seed, (uint32_t)i);
+    }
+    model_finish(m, o->pack);
+    return m;
+}

@@ -1,0 +1,101 @@
+/*
+ * kcheck.h - a kernel call as data: its arrays as doubles, so that the same problem can be given to the f64 oracle, to
+ * the reference and to every variant.
+ *
+ * A setup function (kcheck_setups.h) declares the arrays of one slot in the order in which its caller (kcheck_calls.h)
+ * uses them.  Values are rounded to the format of the array first, so all compute from the same numbers.
+ */
+#ifndef OSLER_TESTS_KCHECK_H
+#define OSLER_TESTS_KCHECK_H
+
+#include <math.h>
+#include <stdio.h>
+
+#include "kernels/kernels_impl.h"
+
+typedef enum Format { AS_T, AS_F32 } Format; /* T: the format of the table under test */
+typedef enum Role { IN, OUT, INOUT } Role;   /* OUT is filled with NaN before the call */
+typedef enum Fill { NORMAL, ZERO, LARGE, TINY, N_FILLS } Fill;
+
+enum { MAX_ARRAYS = 12, MAX_IDS = 4096 };
+
+typedef struct Array {
+    Format format;
+    Role role;
+    int64_t n;
+    double *value;
+} Array;
+
+typedef struct Shape {
+    int n, d, e; /* rows, columns, second width: as the slot's setup says */
+} Shape;
+
+typedef struct Problem {
+    DType dtype;
+    Shape s;
+    Fill fill;
+    bool accumulate;
+    int round;           /* 0, 1, ...: a seed, and for options that differ from round to round */
+    Array a[MAX_ARRAYS]; /* n = 0: a NULL pointer */
+    int n_arrays;
+    int *id; /* [n] where the slot takes indexes */
+    AttnArgs attn;
+    double large;     /* factor of Fill LARGE */
+    double magnitude; /* size of the terms that are summed where the sum may cancel, else 0 */
+    double flops;
+    Rng rng;
+} Problem;
+
+typedef void (*Setup)(Problem *p);
+typedef void (*Caller)(const Kernels *k, void *const *a, const Problem *p);
+
+static double round_to(double x, Format f, DType t)
+{
+    return f == AS_T && t == DT_BF16 ? (double)bf16_to_f32(bf16_from_f32((float)x)) : (double)(float)x;
+}
+
+static double fill_value(Problem *p)
+{
+    double x = rng_normal(&p->rng);
+    switch (p->fill) {
+    case ZERO: return 0;
+    case LARGE: return x * p->large;
+    case TINY: return x * 1e-40;
+    default: return x;
+    }
+}
+
+/* An array of the problem's fill. */
+static Array *array_add(Problem *p, Role role, Format format, int64_t n)
+{
+    Array *a = &p->a[p->n_arrays++];
+    *a = (Array){format, role, n, xmalloc(sizeof(double) * (size_t)(n ? n : 1))};
+    for (int64_t i = 0; i < n; i++) a->value[i] = role == OUT ? (double)NAN : round_to(fill_value(p), format, p->dtype);
+    return a;
+}
+
+static Array *array_add_dst(Problem *p, Format format, int64_t n)
+{
+    return array_add(p, p->accumulate ? INOUT : OUT, format, n);
+}
+
+static Array *array_add_null(Problem *p)
+{
+    return array_add(p, IN, AS_T, 0);
+}
+
+/* Indexes in [lo, hi), each at most once where they fit and `distinct`. */
+static void ids_add(Problem *p, int n, int lo, int hi, bool distinct)
+{
+    p->id = xmalloc(sizeof *p->id * (size_t)n);
+    for (int i = 0; i < n; i++)
+        p->id[i] = lo + (distinct ? (i * 7 + 3) % (hi - lo) : (int)rng_below(&p->rng, (uint32_t)(hi - lo)));
+}
+
+static void problem_free(Problem *p)
+{
+    for (int i = 0; i < p->n_arrays; i++) free(p->a[i].value);
+    free(p->id);
+}
+
+#endif

@@ -1,0 +1,371 @@
+/*
+ * kcheck: every slot x variant x number format against an f64 oracle made from the reference source.
+ *
+ *   test_kcheck            the tests
+ *   test_kcheck --bench [slot]   time, GB/s and GFLOP/s of every slot and variant
+ *
+ * A result may be wrong by four times what the plain f32 reference is wrong by on the same input, plus the rounding of
+ * its format.  Everything is run a second time inside a task, where all runs on one thread: the bits must be the same.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/progress.h"
+#include "kernels/kcheck.h"
+
+#pragma GCC diagnostic ignored "-Wunused-function" /* weight_pack and the like have no oracle of their own to call */
+#define REF_F64 1
+#define SUFFIX  _f64
+#include "kernels/ref_tmpl.c"
+
+#include "kernels/kcheck_setups.h"
+
+/* ---- tables under test ------------------------------------------------------------------------------------------- */
+
+enum { MAX_TABLES = 8, MAX_SLOTS = 64, GUARD = 64 };
+
+typedef struct Tables {
+    Kernels k[MAX_TABLES];
+    int n;
+} Tables;
+
+/* What kernels_cpu gives under every mask the machine allows; the first is the reference. */
+static Tables tables_init(DType t)
+{
+    static const unsigned MASK[] = {0, CPU_AVX2, CPU_AVX2 | CPU_AVX512, CPU_AVX2 | CPU_AVX512 | CPU_AVX512_BF16, ~0u};
+    Tables all = {0};
+    for (size_t i = 0; i < sizeof MASK / sizeof *MASK; i++)
+        kernels_cpu_masked(&all.k[all.n++], t, MASK[i] & cpu_features());
+    return all;
+}
+
+static const char *variant_of(const Kernels *k, const char *slot)
+{
+    KernelRow row[MAX_SLOTS];
+    int n = kernels_list(k, row, MAX_SLOTS);
+    for (int i = 0; i < n; i++)
+        if (!strcmp(row[i].slot, slot)) return row[i].variant;
+    return NULL;
+}
+
+/* True where an earlier table serves the slot with the same function. */
+static bool variant_repeats(const Tables *all, int i, const char *slot)
+{
+    const char *name = variant_of(&all->k[i], slot);
+    for (int j = 0; j < i; j++)
+        if (!strcmp(name, variant_of(&all->k[j], slot))) return true;
+    return false;
+}
+
+/* ---- running one problem ----------------------------------------------------------------------------------------- */
+
+typedef struct Memory { /* the arrays of a problem in the format of one table */
+    DType type[MAX_ARRAYS];
+    char *base[MAX_ARRAYS]; /* outputs: a guard, the array, a guard */
+    void *at[MAX_ARRAYS];
+    size_t bytes[MAX_ARRAYS];
+} Memory;
+
+/* f64: DT_F64 for the oracle, else the table's format. */
+static Memory memory_init(const Problem *p, DType t)
+{
+    Memory m = {0};
+    for (int i = 0; i < p->n_arrays; i++) {
+        const Array *a = &p->a[i];
+        if (!a->n) continue;
+        m.type[i] = t == DT_F64 ? DT_F64 : a->format == AS_F32 ? DT_F32 : t;
+        m.bytes[i] = (size_t)a->n * dtype_size(m.type[i]);
+        /* odd rounds: addresses that are aligned to their element only */
+        size_t shift = p->round % 2 ? dtype_size(m.type[i]) : 0, guard = a->role == IN ? 0 : GUARD;
+        m.base[i] = xmalloc(shift + m.bytes[i] + 2 * guard);
+        memset(m.base[i], 0xa5, shift + m.bytes[i] + 2 * guard);
+        m.at[i] = m.base[i] + shift + guard;
+        if (a->role == OUT) memset(m.at[i], 0xff, m.bytes[i]);
+        else dtype_convert(m.at[i], m.type[i], a->value, DT_F64, (size_t)a->n);
+    }
+    return m;
+}
+
+static void memory_free(Memory *m)
+{
+    for (int i = 0; i < MAX_ARRAYS; i++) free(m->base[i]);
+}
+
+static void memory_check_guards(const Memory *m, const Problem *p)
+{
+    for (int i = 0; i < p->n_arrays; i++) {
+        if (p->a[i].role == IN || !p->a[i].n) continue;
+        for (const char *c = m->base[i]; c < (char *)m->at[i]; c++)
+            if (*c != (char)0xa5) fail_msg("array %d: written before its start", i);
+        const char *end = (char *)m->at[i] + m->bytes[i];
+        for (int j = 0; j < GUARD; j++)
+            if (end[j] != (char)0xa5) fail_msg("array %d: written past its end", i);
+    }
+}
+
+static double *memory_read(const Memory *m, int i, int64_t n)
+{
+    double *x = xmalloc(sizeof *x * (size_t)n);
+    dtype_convert(x, DT_F64, m->at[i], m->type[i], (size_t)n);
+    return x;
+}
+
+typedef struct Call {
+    Caller call;
+    const Kernels *k;
+    const Memory *m;
+    const Problem *p;
+} Call;
+
+static void call_task(void *arg, int task)
+{
+    (void)task;
+    const Call *c = arg;
+    c->call(c->k, c->m->at, c->p);
+}
+
+/* ---- judging it -------------------------------------------------------------------------------------------------- */
+
+typedef struct Want { /* per array: the oracle's values and the worst error of the f32 reference */
+    double *value[MAX_ARRAYS], worst[MAX_ARRAYS];
+} Want;
+
+static double error_of(double got, double want)
+{
+    if (got == want) return 0;
+    double e = fabs(got - want);
+    return isnan(e) ? (double)INFINITY : e;
+}
+
+static Want want_init(const Case *c, const Problem *p)
+{
+    Want w = {0};
+    Kernels ref;
+    kernels_ref(&ref, DT_F32);
+    Problem f32 = *p;
+    f32.dtype = DT_F32;
+    Memory exact = memory_init(p, DT_F64), plain = memory_init(&f32, DT_F32);
+    c->oracle(NULL, exact.at, p);
+    c->call(&ref, plain.at, &f32);
+    for (int i = 0; i < p->n_arrays; i++) {
+        if (p->a[i].role == IN || !p->a[i].n) continue;
+        w.value[i] = memory_read(&exact, i, p->a[i].n);
+        double *got = memory_read(&plain, i, p->a[i].n);
+        for (int64_t j = 0; j < p->a[i].n; j++) w.worst[i] = fmax(w.worst[i], error_of(got[j], w.value[i][j]));
+        free(got);
+    }
+    memory_free(&exact);
+    memory_free(&plain);
+    return w;
+}
+
+static void want_free(Want *w)
+{
+    for (int i = 0; i < MAX_ARRAYS; i++) free(w->value[i]);
+}
+
+/* Room for denormal inputs taken as zero, which AMX and AVX512_BF16 products do. */
+static const double FLUSHED = 1e-33;
+
+static void check_array(const Problem *p, const Memory *m, const Want *w, int i)
+{
+    double *got = memory_read(m, i, p->a[i].n);
+    double unit = m->type[i] == DT_BF16 ? 0x1p-8 : 0x1p-20;
+    for (int64_t j = 0; j < p->a[i].n; j++) {
+        double want = w->value[i][j], error = error_of(got[j], want);
+        if (isnan(want) && isnan(got[j])) continue; /* columns between rows that nobody writes */
+        double allowed = 4 * w->worst[i] + unit * fabs(want) + 0x1p-21 * p->magnitude + FLUSHED;
+        if (!(error <= allowed))
+            fail_msg("array %d, element %lld: %.9g, should be %.9g: error %.3g, allowed %.3g", i, (long long)j, got[j],
+                     want, error, allowed);
+    }
+    free(got);
+}
+
+static void check_variant(const Case *c, const Problem *p, const Want *w, const Kernels *k)
+{
+    Memory m = memory_init(p, p->dtype), alone = memory_init(p, p->dtype);
+    c->call(k, m.at, p);
+    pool_run(1, call_task, &(Call){c->call, k, &alone, p});
+    memory_check_guards(&m, p);
+    for (int i = 0; i < p->n_arrays; i++) {
+        if (p->a[i].role == IN || !p->a[i].n) continue;
+        check_array(p, &m, w, i);
+        if (memcmp(m.at[i], alone.at[i], m.bytes[i])) fail_msg("array %d: depends on the number of threads", i);
+    }
+    memory_free(&m);
+    memory_free(&alone);
+}
+
+static Problem problem_init(const Case *c, DType t, Shape s, Fill fill, bool accumulate, int round)
+{
+    Problem p = {.dtype = t, .s = s, .fill = fill, .accumulate = accumulate, .round = round, .large = 1e4};
+    p.rng = rng_at((uint64_t)round, RNG_TEST, (uint32_t)s.n, (uint32_t)s.d, (uint32_t)s.e);
+    c->setup(&p);
+    return p;
+}
+
+static void check_problem(const Case *c, const Tables *all, Problem *p)
+{
+    Want w = want_init(c, p);
+    for (int i = 0; i < all->n; i++) {
+        if (variant_repeats(all, i, c->slot)) continue;
+        check_variant(c, p, &w, &all->k[i]);
+    }
+    want_free(&w);
+}
+
+typedef struct SlotTest {
+    const Case *c;
+    DType t;
+    char name[64];
+} SlotTest;
+
+static void test_slot(void **state)
+{
+    const SlotTest *s = *state;
+    const Case *c = s->c;
+    Tables all = tables_init(s->t);
+    for (const Shape *shape = c->shape; shape->n || shape->d; shape++)
+        for (int round = 0; round < 3; round++)
+            for (int fill = 0; fill < N_FILLS; fill++)
+                for (int acc = 0; acc <= c->accumulates; acc++) {
+                    if (fill != NORMAL && round) continue;
+                    Problem p = problem_init(c, s->t, *shape, (Fill)fill, acc, round);
+                    check_problem(c, &all, &p);
+                    problem_free(&p);
+                }
+}
+
+/* ---- beyond single slots ----------------------------------------------------------------------------------------- */
+
+static void test_every_slot_has_a_case(void **state)
+{
+    (void)state;
+    Kernels k;
+    KernelRow row[MAX_SLOTS];
+    kernels_cpu(&k, DT_F32);
+    int n = kernels_list(&k, row, MAX_SLOTS);
+    assert_in_range(n, 1, MAX_SLOTS);
+    for (int i = 0; i < n; i++) {
+        bool found = false;
+        for (int c = 0; c < N_CASES; c++) found |= !strcmp(CASES[c].slot, row[i].slot);
+        if (!found) fail_msg("slot %s has no case in kcheck_setups.h", row[i].slot);
+        assert_string_not_equal(row[i].variant, "unknown");
+    }
+}
+
+/* bf16 rows that meet are added one after the other, each sum rounded: bit-equal to the reference. */
+static void test_repeated_index(void **state)
+{
+    (void)state;
+    enum { N = 50, D = 37, ROWS_TO = 3 };
+    Tables all = tables_init(DT_BF16);
+    bf16 dy[N * D], want[ROWS_TO * D] = {0};
+    int id[N];
+    Rng r = rng_at(5, RNG_TEST, 0, 0, 0);
+    for (int i = 0; i < N * D; i++) dy[i] = bf16_from_f32((float)rng_normal(&r));
+    for (int i = 0; i < N; i++) id[i] = (int)rng_below(&r, ROWS_TO);
+    all.k[0].scatter_rows(want, dy, id, N, D);
+    for (int i = 1; i < all.n; i++) {
+        bf16 got[ROWS_TO * D] = {0};
+        all.k[i].scatter_rows(got, dy, id, N, D);
+        assert_memory_equal(got, want, sizeof want);
+    }
+}
+
+/* A NaN must come out as a NaN, never as a plausible number. */
+static void check_nan(const Case *c, DType t, const Kernels *k, int input)
+{
+    Problem p = problem_init(c, t, c->shape[2], NORMAL, false, 0);
+    for (int64_t j = 0; j < p.a[input].n; j++) p.a[input].value[j] = (double)NAN;
+    Memory m = memory_init(&p, t);
+    c->call(k, m.at, &p);
+    double *y = memory_read(&m, 0, p.a[0].n);
+    for (int64_t j = 0; j < p.a[0].n; j++)
+        if (!isnan(y[j])) fail_msg("%s (%s): %g out of NaN", c->slot, variant_of(k, c->slot), y[j]);
+    free(y);
+    memory_free(&m);
+    problem_free(&p);
+}
+
+static void test_nan(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *slot;
+        int input;
+    } ROW[] = {{"matmul_nt", 1},   {"matmul_nn", 2},   {"matmul_tn", 1},     {"bias_bwd", 1},      {"add", 1},
+               {"scale", 1},       {"from_f32", 1},    {"to_f32", 1},        {"swiglu_fwd", 1},    {"swiglu_fwd", 2},
+               {"swiglu_bwd", 3},  {"gelu_fwd", 1},    {"gelu_bwd", 2},      {"rmsnorm_fwd", 2},   {"rmsnorm_fwd", 3},
+               {"rmsnorm_bwd", 2}, {"rope", 1},        {"attention_fwd", 2}, {"attention_fwd", 3}, {"attention_fwd", 4},
+               {"logprob_fwd", 3}, {"logprob_bwd", 2}, {"adamw", 2},         {"sum_squares", 1}};
+    for (DType t = DT_F32; t <= DT_BF16; t++) {
+        Tables all = tables_init(t);
+        for (size_t r = 0; r < sizeof ROW / sizeof *ROW; r++)
+            for (int c = 0; c < N_CASES; c++)
+                for (int i = 0; i < all.n && !strcmp(CASES[c].slot, ROW[r].slot); i++)
+                    check_nan(&CASES[c], t, &all.k[i], ROW[r].input);
+    }
+}
+
+/* ---- bench ------------------------------------------------------------------------------------------------------- */
+
+static double best_seconds(const Case *c, const Problem *p, const Kernels *k)
+{
+    Memory m = memory_init(p, p->dtype);
+    double best = 1e9, started = now_seconds();
+    for (int i = 0; i < 20 && (i < 2 || now_seconds() - started < 0.5); i++) {
+        double t = now_seconds();
+        c->call(k, m.at, p);
+        best = fmin(best, now_seconds() - t);
+    }
+    memory_free(&m);
+    return best;
+}
+
+static void bench(const char *only)
+{
+    printf("%-14s %-5s %-7s %10s %8s %9s\n", "slot", "type", "variant", "ms", "GB/s", "GFLOP/s");
+    for (int i = 0; i < N_CASES; i++)
+        for (DType t = DT_F32; t <= DT_BF16; t++) {
+            const Case *c = &CASES[i];
+            if (only && !strstr(c->slot, only)) continue;
+            Tables all = tables_init(t);
+            Problem p = problem_init(c, t, c->bench, NORMAL, c->accumulates, 0);
+            double bytes = 0;
+            for (int a = 0; a < p.n_arrays; a++)
+                bytes += (double)p.a[a].n * (p.a[a].format == AS_F32 ? 4.0 : (double)dtype_size(t));
+            for (int v = 0; v < all.n; v++) {
+                if (variant_repeats(&all, v, c->slot)) continue;
+                double s = best_seconds(c, &p, &all.k[v]);
+                printf("%-14s %-5s %-7s %10.3f %8.1f %9.1f\n", c->slot, dtype_name(t), variant_of(&all.k[v], c->slot),
+                       s * 1e3, bytes / s * 1e-9, p.flops / s * 1e-9);
+            }
+            problem_free(&p);
+        }
+}
+
+int main(int argc, char **argv)
+{
+    pool_start(0);
+    if (argc > 1 && !strcmp(argv[1], "--bench")) {
+        bench(argc > 2 ? argv[2] : NULL);
+        return 0;
+    }
+    static SlotTest slot[2 * N_CASES];
+    static struct CMUnitTest tests[2 * N_CASES + 3] = {cmocka_unit_test(test_every_slot_has_a_case),
+                                                       cmocka_unit_test(test_repeated_index),
+                                                       cmocka_unit_test(test_nan)};
+    for (int i = 0; i < 2 * N_CASES; i++) {
+        SlotTest *s = &slot[i];
+        *s = (SlotTest){.c = &CASES[i / 2], .t = i % 2 ? DT_BF16 : DT_F32};
+        snprintf(s->name, sizeof s->name, "%s %s", s->c->slot, dtype_name(s->t));
+        tests[i + 3] = (struct CMUnitTest){s->name, test_slot, NULL, NULL, s};
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,757 @@
+/* Reading and writing safetensors: what round-trips, what is refused and with which words, what survives a failure. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "scratch.h"
+#include "weights/safetensors.h"
+
+/* A file's bytes: length, header, data of n zeros. */
+static void raw_file(Buf *b, const char *header, size_t n_data)
+{
+    uint64_t n = strlen(header);
+    buf_clear(b);
+    buf_add(b, &n, 8);
+    buf_str(b, header);
+    for (size_t i = 0; i < n_data; i++) buf_byte(b, 0);
+}
+
+static int open_raw(const char *header, size_t n_data, Err *err)
+{
+    Buf b = {0};
+    SafeTensors st;
+    *err = (Err){0};
+    raw_file(&b, header, n_data);
+    int rc = st_open_bytes(&st, (const unsigned char *)b.data, b.len, "x.safetensors", err);
+    if (rc == 0) st_close(&st);
+    buf_release(&b);
+    return rc;
+}
+
+static void expect_refused(const char *header, size_t n_data, const char *words)
+{
+    Err err;
+    int rc = open_raw(header, n_data, &err);
+    if (rc == 0 || !strstr(err.msg, words) || !strstr(err.msg, "x.safetensors"))
+        fail_msg("%s\n  rc %d, message \"%s\"\n  expected \"%s\"", header, rc, err.msg, words);
+}
+
+static void test_header_refusals(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header;
+        size_t n_data;
+        const char *words;
+    } BAD[] = {
+        {"[]", 0, "no JSON object"},
+        {" {}", 0, "no JSON object"},
+        {"{", 0, "not valid JSON"},
+        {"{} x", 0, "not valid JSON"},
+        {"{\"a\":1}", 0, "expected an object"},
+        {"{\"a\":{}}", 0, "\"dtype\" is missing"},
+        {"{\"a\":{\"dtype\":7,\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "\"dtype\" must be a string"},
+        {"{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "tensor \"a\": dtype F8_E4M3"},
+        {"{\"a\":{\"dtype\":\"f32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "dtype f32"},
+        {"{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, "\"shape\" is missing"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":4,\"data_offsets\":[0,4]}}", 4, "\"shape\" must be a list"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", 4, "shape[0] must be an integer"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "shape[0] is negative"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, "9 dimensions"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904],\"data_offsets\":[0,4]}}", 4, "too many elements"},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967297],\"data_offsets\":[0,4294967296]}}", 4,
+         "too many elements"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,4]}}", 4, "not valid JSON"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "need 8 bytes, the offsets give 4"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "\"data_offsets\" is missing"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, "two integers"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,8]}}", 4, "two integers"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[\"0\",4]}}", 4, "two integers"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}", 4, "offsets -4 to 0"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, "offsets 4 to 0"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 3, "ends at byte 4 of 3"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[9223372036854775800,9223372036854775807]}}", 4,
+         "ends at byte"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 5, "1 bytes after the last tensor"},
+        {"{}", 5, "5 bytes after the last tensor"},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],"
+         "\"data_offsets\":[1,3]}}",
+         3, "tensor \"b\" overlaps"},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],"
+         "\"data_offsets\":[0,2]}}",
+         2, "overlaps"},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],"
+         "\"data_offsets\":[3,5]}}",
+         5, "1 bytes before tensor \"b\""},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}", 3, "1 bytes before tensor \"a\""},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[1,1]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],"
+         "\"data_offsets\":[0,2]}}",
+         2, "overlaps"},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"a\":{\"dtype\":\"U8\",\"shape\":[1],"
+         "\"data_offsets\":[1,2]}}",
+         2, "not valid JSON: duplicate"},
+        {"{\"__metadata__\":[]}", 0, "\"__metadata__\" must be an object"},
+        {"{\"__metadata__\":{\"format\":1}}", 0, "must be a string"},
+    };
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) expect_refused(BAD[i].header, BAD[i].n_data, BAD[i].words);
+}
+
+static void test_header_accepted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header;
+        size_t n_data;
+    } GOOD[] = {
+        {"{}", 0},
+        {"{}      ", 0},
+        {"{\"__metadata__\":{\"format\":\"pt\",\"more\":\"\"}}", 0},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[0,7],\"data_offsets\":[0,0]}}", 0},
+        {"{\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3],\"extra\":1},\"a\":{\"dtype\":\"BOOL\","
+         "\"shape\":"
+         "[1],\"data_offsets\":[0,1]},\"e\":{\"dtype\":\"I64\",\"shape\":[0],\"data_offsets\":[1,1]}}",
+         3},
+    };
+    for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++) {
+        Err err;
+        if (open_raw(GOOD[i].header, GOOD[i].n_data, &err)) fail_msg("%s: %s", GOOD[i].header, err.msg);
+    }
+}
+
+static void test_header_length(void **state)
+{
+    (void)state;
+    static const uint64_t LENGTH[] = {
+        0, 1, 99, 100 * 1000 * 1000 + 1, UINT64_C(1) << 32, INT64_MAX, UINT64_MAX, UINT64_MAX - 7};
+    unsigned char bytes[10] = {0, 0, 0, 0, 0, 0, 0, 0, '{', '}'};
+    for (size_t i = 0; i < sizeof LENGTH / sizeof *LENGTH; i++) {
+        SafeTensors st;
+        Err err = {0};
+        memcpy(bytes, &LENGTH[i], 8);
+        assert_int_equal(st_open_bytes(&st, bytes, sizeof bytes, "x", &err), -1);
+        assert_non_null(strchr(err.msg, ':'));
+        st_close(&st); /* allowed after an error */
+    }
+}
+
+/* ---- round trips -------------------------------------------------------------------------------------------------- */
+
+static unsigned char PATTERN[4096];
+
+static void fill_pattern(void *dst, const void *arg)
+{
+    const StItem *t = arg;
+    memcpy(dst, PATTERN + t->dim[0], (size_t)t->dim[0] * dtype_size(t->dtype));
+}
+
+/* One tensor of each format, odd lengths, so that data would be misaligned in the given order. */
+static int all_dtypes(StItem item[DT_COUNT], char name[DT_COUNT][16])
+{
+    for (int t = 0; t < DT_COUNT; t++) {
+        snprintf(name[t], 16, "t.%s", dtype_name((DType)t));
+        item[t] = (StItem){.name = name[t], .dtype = (DType)t, .n_dims = 1, .dim = {3 + 2 * t}};
+        if (t % 2) item[t].data = PATTERN + item[t].dim[0];
+        else item[t].fill = fill_pattern, item[t].arg = &item[t];
+    }
+    return DT_COUNT;
+}
+
+static void expect_items(const SafeTensors *st, const StItem *item, int n)
+{
+    assert_int_equal(st->n, n);
+    assert_string_equal(st->metadata_format, "pt");
+    for (int i = 0; i < n; i++) {
+        const StTensor *t = st_find(st, item[i].name);
+        assert_non_null(t);
+        assert_int_equal(t->dtype, item[i].dtype);
+        assert_int_equal(t->n_dims, item[i].n_dims);
+        assert_memory_equal(t->dim, item[i].dim, sizeof t->dim);
+        assert_int_equal((uintptr_t)t->data % dtype_size(t->dtype), 0);
+        assert_int_equal(t->bytes, (size_t)st_count(t) * dtype_size(t->dtype));
+        assert_memory_equal(t->data, PATTERN + item[i].dim[0], t->bytes);
+    }
+    for (int i = 1; i < st->n; i++) assert_true(strcmp(st->tensor[i - 1].name, st->tensor[i].name) < 0);
+}
+
+static void test_round_trip_all_dtypes(void **state)
+{
+    (void)state;
+    StItem item[DT_COUNT];
+    char name[DT_COUNT][16];
+    int n = all_dtypes(item, name);
+    char *dir = scratch_new(), *path = path_join(dir, "all.safetensors");
+    Err err = {0};
+    SafeTensors st;
+    assert_int_equal(st_save(path, item, n, &err), 0);
+    assert_int_equal(st_open(&st, path, &err), 0);
+    expect_items(&st, item, n);
+    for (int i = 0; i < st.n; i++) assert_false(st.tensor[i].copied);
+    assert_null(st_find(&st, "t.none"));
+    st_close(&st);
+    free(path);
+    scratch_free(dir);
+}
+
+static void test_nan_empty_scalar_and_names(void **state)
+{
+    (void)state;
+    const uint32_t odd[3] = {0x7fc00000, 0xff800000, 0x00000001}; /* NaN, -infinity, a subnormal */
+    StItem item[] = {
+        {.name = "with \"quotes\" \\ and \xc3\xa9\n", .dtype = DT_F32, .n_dims = 2, .dim = {1, 3}, .data = odd},
+        {.name = "empty", .dtype = DT_BF16, .n_dims = 2, .dim = {0, 5}},
+        {.name = "scalar", .dtype = DT_F32, .data = odd},
+        {.name = "deep", .dtype = DT_U8, .n_dims = 8, .dim = {1, 2, 1, 1, 2, 1, 1, 3}, .data = odd},
+    };
+    char *dir = scratch_new(), *path = path_join(dir, "x.safetensors");
+    Err err = {0};
+    SafeTensors st;
+    assert_int_equal(st_save(path, item, 4, &err), 0);
+    assert_int_equal(st_open(&st, path, &err), 0);
+    assert_int_equal(st.n, 4);
+    for (int i = 0; i < 4; i++) {
+        const StTensor *t = st_find(&st, item[i].name);
+        assert_non_null(t);
+        assert_int_equal(t->n_dims, item[i].n_dims);
+        if (t->bytes) assert_memory_equal(t->data, odd, t->bytes);
+    }
+    assert_int_equal(st_count(st_find(&st, "empty")), 0);
+    assert_int_equal(st_count(st_find(&st, "scalar")), 1);
+    st_close(&st);
+    free(path);
+    scratch_free(dir);
+}
+
+/* The format's own layout: 8-byte aligned data after a header padded with spaces, no byte more. */
+static void test_exact_bytes(void **state)
+{
+    (void)state;
+    const uint8_t u8[3] = {1, 2, 3};
+    const float f32[1] = {1};
+    StItem item[] = {{.name = "b", .dtype = DT_U8, .n_dims = 1, .dim = {3}, .data = u8},
+                     {.name = "a", .dtype = DT_F32, .n_dims = 1, .dim = {1}, .data = f32}};
+    static const char HEADER[] = "{\"__metadata__\":{\"format\":\"pt\"},"
+                                 "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+                                 "\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[4,7]}}";
+    char *dir = scratch_new(), *path = path_join(dir, "x.safetensors");
+    Err err = {0};
+    Buf b = {0};
+    assert_int_equal(st_save(path, item, 2, &err), 0);
+    assert_int_equal(file_read(&b, path, 4096, &err), 0);
+    uint64_t n;
+    memcpy(&n, b.data, 8);
+    assert_int_equal(n % 8, 0);
+    assert_int_equal(n, (strlen(HEADER) + 7) / 8 * 8);
+    assert_memory_equal(b.data + 8, HEADER, strlen(HEADER));
+    for (size_t i = strlen(HEADER); i < n; i++) assert_int_equal(b.data[8 + i], ' ');
+    assert_int_equal(b.len, 8 + n + 7);
+    assert_memory_equal(b.data + 8 + n, "\0\0\x80\x3f\1\2\3", 7);
+    buf_release(&b);
+    free(path);
+    scratch_free(dir);
+}
+
+/* A header of any length puts the data at any address; what is handed out can be read all the same. */
+static void test_misaligned_file(void **state)
+{
+    (void)state;
+    for (int pad = 0; pad < 8; pad++) {
+        Buf b = {0};
+        SafeTensors st;
+        Err err = {0};
+        char header[128];
+        snprintf(header, sizeof header, "{\"a\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,8]}}%*s", pad, "");
+        raw_file(&b, header, 0);
+        double x = 0.125 * pad;
+        buf_add(&b, &x, 8);
+        assert_int_equal(st_open_bytes(&st, (const unsigned char *)b.data, b.len, "x", &err), 0);
+        assert_int_equal((uintptr_t)st.tensor[0].data % 8, 0);
+        assert_true(*(const double *)(const void *)st.tensor[0].data == x);
+        st_close(&st);
+        buf_release(&b);
+    }
+}
+
+/* ---- corruption --------------------------------------------------------------------------------------------------- */
+
+static void saved_bytes(Buf *b)
+{
+    StItem item[DT_COUNT];
+    char name[DT_COUNT][16];
+    int n = all_dtypes(item, name);
+    char *dir = scratch_new(), *path = path_join(dir, "x.safetensors");
+    Err err = {0};
+    assert_int_equal(st_save(path, item, n, &err), 0);
+    assert_int_equal(file_read(b, path, 1 << 20, &err), 0);
+    free(path);
+    scratch_free(dir);
+}
+
+static void test_truncated_at_each_byte(void **state)
+{
+    (void)state;
+    Buf b = {0};
+    saved_bytes(&b);
+    for (size_t n = 0; n < b.len; n++) {
+        unsigned char *part = xmalloc(n + 1); /* a block of its own: the sanitizer sees a read past the end */
+        memcpy(part, b.data, n);
+        SafeTensors st;
+        Err err = {0};
+        if (st_open_bytes(&st, part, n, "x", &err) == 0) fail_msg("%zu of %zu bytes were accepted", n, b.len);
+        assert_true(err.msg[0]);
+        free(part);
+    }
+    buf_release(&b);
+}
+
+/* Any single changed byte is refused or gives tensors that lie within the file. */
+static void test_flipped_bytes(void **state)
+{
+    (void)state;
+    Buf b = {0};
+    saved_bytes(&b);
+    uint64_t header;
+    memcpy(&header, b.data, 8);
+    for (size_t i = 0; i < 8 + header; i++)
+        for (int bit = 0; bit < 8; bit++) {
+            b.data[i] ^= (char)(1 << bit);
+            SafeTensors st;
+            Err err = {0};
+            if (st_open_bytes(&st, (const unsigned char *)b.data, b.len, "x", &err) == 0) {
+                unsigned sum = 0;
+                for (int t = 0; t < st.n; t++)
+                    for (size_t k = 0; k < st.tensor[t].bytes; k++) sum += st.tensor[t].data[k];
+                assert_true(sum > 0);
+                st_close(&st);
+            }
+            b.data[i] ^= (char)(1 << bit);
+        }
+    buf_release(&b);
+}
+
+/* ---- directories -------------------------------------------------------------------------------------------------- */
+
+enum { N_LAYERS = 7 };
+
+/* n tensors of 64 bytes, whose content depends on the generation. */
+static void layer_items(StItem item[N_LAYERS], char name[N_LAYERS][16], int generation)
+{
+    for (int i = 0; i < N_LAYERS; i++) {
+        snprintf(name[i], 16, "layer.%d", i);
+        item[i] = (StItem){.name = name[i], .dtype = DT_F32, .n_dims = 2, .dim = {8, 2}};
+        item[i].data = PATTERN + 64 * generation + i;
+    }
+}
+
+/* The generation that the directory holds, whole; -1 where it cannot be read or is a mixture. */
+static int generation_of(const char *dir, const char *base)
+{
+    SafeTensors st;
+    Err err = {0};
+    if (st_open_dir(&st, dir, base, &err)) {
+        print_message("%s\n", err.msg);
+        return -1;
+    }
+    int generation = -1;
+    for (int g = 0; g < 4 && generation < 0; g++) {
+        StItem item[N_LAYERS];
+        char name[N_LAYERS][16];
+        bool same = st.n == N_LAYERS;
+        layer_items(item, name, g);
+        for (int i = 0; i < N_LAYERS && same; i++) {
+            const StTensor *t = st_find(&st, item[i].name);
+            same = t && t->bytes == 64 && !memcmp(t->data, item[i].data, 64);
+        }
+        if (same) generation = g;
+    }
+    st_close(&st);
+    return generation;
+}
+
+static void save_generation(const char *dir, const char *base, int generation, int64_t max_bytes)
+{
+    StItem item[N_LAYERS];
+    char name[N_LAYERS][16];
+    Err err = {0};
+    layer_items(item, name, generation);
+    if (st_save_dir(dir, base, item, N_LAYERS, max_bytes, &err)) fail_msg("%s", err.msg);
+    assert_int_equal(generation_of(dir, base), generation);
+}
+
+static void expect_files(const char *dir, const char *const *want, int n_want)
+{
+    char **name;
+    int n;
+    Err err = {0};
+    assert_int_equal(dir_list(dir, &name, &n, &err), 0);
+    if (n != n_want) fail_msg("%d files, expected %d; the first is %s", n, n_want, n ? name[0] : "none");
+    for (int i = 0; i < n; i++) {
+        assert_string_equal(name[i], want[i]);
+        free(name[i]);
+    }
+    free(name);
+}
+
+static const char *const SINGLE[] = {"model.safetensors"};
+static const char *const FOUR[] = {"model-00001-of-00004.safetensors", "model-00002-of-00004.safetensors",
+                                   "model-00003-of-00004.safetensors", "model-00004-of-00004.safetensors",
+                                   "model.safetensors.index.json"};
+static const char *const SEVEN[] = {"model-00001-of-00007.safetensors", "model-00002-of-00007.safetensors",
+                                    "model-00003-of-00007.safetensors", "model-00004-of-00007.safetensors",
+                                    "model-00005-of-00007.safetensors", "model-00006-of-00007.safetensors",
+                                    "model-00007-of-00007.safetensors", "model.safetensors.index.json"};
+
+static void test_layouts_replace_each_other(void **state)
+{
+    (void)state;
+    char *dir = scratch_new();
+    static const struct {
+        int64_t max;
+        const char *const *files;
+        int n;
+    } STEP[] = {{0, SINGLE, 1},    {128, FOUR, 5}, {128, FOUR, 5}, {1, SEVEN, 8},
+                {4096, SINGLE, 1}, {0, SINGLE, 1}, {64, SEVEN, 8}, {191, FOUR, 5}};
+    for (int i = 0; i < 8; i++) {
+        save_generation(dir, "model", i % 3, STEP[i].max);
+        expect_files(dir, STEP[i].files, STEP[i].n);
+    }
+    scratch_free(dir);
+}
+
+/* Only what belongs to the base goes. */
+static void test_other_files_stay(void **state)
+{
+    (void)state;
+    static const char *const STRAY[] = {"model-00009-of-00009.safetensors", "model-old.safetensors",
+                                        "model.safetensors.tmp.77", "model-00001-of-00002.safetensors.tmp.5"};
+    static const char *const KEEP[] = {"adapter_model.safetensors", "config.json", "model.safetensors",
+                                       "model_ema.safetensors", "tokenizer.json"};
+    char *dir = scratch_new();
+    Err err = {0};
+    for (int i = 0; i < 9; i++) {
+        char *path = path_join(dir, i < 4 ? STRAY[i] : KEEP[i - 4]);
+        assert_int_equal(file_save(path, "x", 1, &err), 0);
+        free(path);
+    }
+    save_generation(dir, "model", 1, 0);
+    expect_files(dir, KEEP, 5);
+    save_generation(dir, "adapter_model", 2, 0);
+    expect_files(dir, KEEP, 5);
+    assert_int_equal(generation_of(dir, "model"), 1);
+    scratch_free(dir);
+}
+
+static void test_given_shards(void **state)
+{
+    (void)state;
+    static const char *const FILES[] = {"first.safetensors", "model.safetensors.index.json", "second.safetensors"};
+    StItem item[N_LAYERS];
+    char name[N_LAYERS][16];
+    Err err = {0};
+    SafeTensors st;
+    char *dir = scratch_new();
+    layer_items(item, name, 2);
+    for (int i = 0; i < N_LAYERS; i++) item[i].shard = i % 3 ? "first.safetensors" : "second.safetensors";
+    for (int round = 0; round < 2; round++) { /* the second over the first */
+        assert_int_equal(st_save_dir(dir, "model", item, N_LAYERS, 0, &err), 0);
+        expect_files(dir, FILES, 3);
+        assert_int_equal(generation_of(dir, "model"), 2);
+    }
+    assert_int_equal(st_open_dir(&st, dir, "model", &err), 0);
+    assert_true(st.sharded);
+    for (int i = 0; i < N_LAYERS; i++) assert_string_equal(path_basename(st_find(&st, name[i])->file), item[i].shard);
+    st_close(&st);
+    save_generation(dir, "model", 0, 0); /* their names go with the index that held them */
+    expect_files(dir, SINGLE, 1);
+    for (int i = 0; i < N_LAYERS; i++) item[i].shard = "model.safetensors";
+    assert_int_equal(st_save_dir(dir, "model", item, N_LAYERS, 0, &err), 0);
+    expect_files(dir, SINGLE, 1);
+    item[0].shard = "first.safetensors";
+    assert_int_equal(st_save_dir(dir, "model", item, N_LAYERS, 0, &err), -1);
+    assert_int_equal(generation_of(dir, "model"), 2);
+    scratch_free(dir);
+}
+
+static void test_index_content(void **state)
+{
+    (void)state;
+    char *dir = scratch_new(), *path = path_join(dir, "model.safetensors.index.json");
+    Buf b = {0};
+    Err err = {0};
+    save_generation(dir, "model", 0, 300);
+    assert_int_equal(file_read(&b, path, 1 << 16, &err), 0);
+    assert_string_equal(b.data, "{\n"
+                                "  \"metadata\": {\n"
+                                "    \"total_size\": 448\n"
+                                "  },\n"
+                                "  \"weight_map\": {\n"
+                                "    \"layer.0\": \"model-00001-of-00002.safetensors\",\n"
+                                "    \"layer.1\": \"model-00001-of-00002.safetensors\",\n"
+                                "    \"layer.2\": \"model-00001-of-00002.safetensors\",\n"
+                                "    \"layer.3\": \"model-00001-of-00002.safetensors\",\n"
+                                "    \"layer.4\": \"model-00002-of-00002.safetensors\",\n"
+                                "    \"layer.5\": \"model-00002-of-00002.safetensors\",\n"
+                                "    \"layer.6\": \"model-00002-of-00002.safetensors\"\n"
+                                "  }\n"
+                                "}\n");
+    buf_release(&b);
+    free(path);
+    scratch_free(dir);
+}
+
+static void expect_index_refused(const char *dir, const char *index, const char *words)
+{
+    char *path = path_join(dir, "model.safetensors.index.json");
+    Err err = {0};
+    SafeTensors st;
+    assert_int_equal(file_save(path, index, strlen(index), &err), 0);
+    int rc = st_open_dir(&st, dir, "model", &err);
+    if (rc == 0 || !strstr(err.msg, words) || !strstr(err.msg, path))
+        fail_msg("%s\n  rc %d, \"%s\"\n  expected \"%s\"", index, rc, err.msg, words);
+    assert_int_equal(st.n, 0);
+    free(path);
+}
+
+static void test_index_refusals(void **state)
+{
+    (void)state;
+    char *dir = scratch_new(), *a = path_join(dir, "a"), *b = path_join(dir, "b"), *outside = path_join(dir, "sub/a");
+    const float x[2] = {1, 2};
+    StItem item[] = {{.name = "p", .dtype = DT_F32, .n_dims = 1, .dim = {1}, .data = x},
+                     {.name = "q", .dtype = DT_F32, .n_dims = 1, .dim = {1}, .data = x + 1}};
+    Err err = {0};
+    char *sub = path_join(dir, "sub");
+    assert_int_equal(dir_create(sub, &err), 0);
+    assert_int_equal(st_save(a, item, 1, &err), 0);
+    assert_int_equal(st_save(b, item + 1, 1, &err), 0);
+    assert_int_equal(st_save(outside, item, 1, &err), 0);
+    expect_index_refused(dir, "{", "not valid JSON");
+    expect_index_refused(dir, "[]", "expected an object");
+    expect_index_refused(dir, "{}", "\"weight_map\" is missing");
+    expect_index_refused(dir, "{\"weight_map\":{}}", "\"weight_map\" is empty");
+    expect_index_refused(dir, "{\"weight_map\":{\"p\":1}}", "tensor \"p\": expected a file name");
+    expect_index_refused(dir, "{\"weight_map\":{\"p\":\"\"}}", "not the name of a file beside the index");
+    expect_index_refused(dir, "{\"weight_map\":{\"p\":\".\"}}", "not the name of a file");
+    expect_index_refused(dir, "{\"weight_map\":{\"p\":\"..\"}}", "not the name of a file");
+    expect_index_refused(dir, "{\"weight_map\":{\"p\":\"sub/a\"}}", "not the name of a file");
+    expect_index_refused(dir, "{\"weight_map\":{\"p\":\"../a\"}}", "not the name of a file");
+    expect_index_refused(dir, "{\"weight_map\":{\"p\":\"/etc/passwd\"}}", "not the name of a file");
+    expect_index_refused(dir, "{\"weight_map\":{\"p\":\"a\",\"q\":\"c\"}}", "shard c is missing");
+    expect_index_refused(dir, "{\"weight_map\":{\"p\":\"sub\"}}", "not a regular file");
+    expect_index_refused(dir, "{\"weight_map\":{\"p\":\"a\",\"q\":\"a\"}}", "tensor \"q\" is not in a");
+    expect_index_refused(dir, "{\"weight_map\":{\"x\":\"a\"}}", "holds tensor \"p\", which the index does not name");
+    expect_index_refused(dir, "{\"weight_map\":{\"p\":\"b\",\"q\":\"b\"}}", "tensor \"p\" is not in b");
+    expect_index_refused(dir, "{\"weight_map\":{\"p\":\"a\",\"q\":\"a\",\"r\":\"b\"}}", "which the index places in a");
+    expect_index_refused(dir, "{\"weight_map\":{\"p\":\"a\",\"p\":\"b\"}}", "duplicate");
+    free(sub);
+    free(outside);
+    free(b);
+    free(a);
+    scratch_free(dir);
+}
+
+static void test_nothing_there(void **state)
+{
+    (void)state;
+    char *dir = scratch_new(), *gone = path_join(dir, "gone");
+    Err err = {0};
+    SafeTensors st;
+    assert_int_equal(st_open_dir(&st, dir, "model", &err), -1);
+    assert_non_null(strstr(err.msg, "neither model.safetensors nor model.safetensors.index.json"));
+    assert_true(err.hint[0]);
+    err = (Err){0};
+    assert_int_equal(st_open_dir(&st, gone, "model", &err), -1);
+    assert_non_null(strstr(err.msg, "no such folder"));
+    err = (Err){0};
+    assert_int_equal(st_open(&st, gone, &err), -1);
+    assert_non_null(strstr(err.msg, "No such file"));
+    free(gone);
+    scratch_free(dir);
+}
+
+/* ---- failures while writing --------------------------------------------------------------------------------------- */
+
+static void test_failed_save_keeps_the_old_file(void **state)
+{
+    (void)state;
+    char *dir = scratch_new(), *path = path_join(dir, "model.safetensors");
+    StItem item[N_LAYERS];
+    char name[N_LAYERS][16];
+    int failures = 0;
+    save_generation(dir, "model", 0, 0);
+    layer_items(item, name, 1);
+    for (int n = 1;; n++) {
+        Err err = {0};
+        file_inject_failure(n, ENOSPC);
+        int rc = st_save(path, item, N_LAYERS, &err);
+        file_inject_failure(0, 0);
+        if (rc == 0) break;
+        failures++;
+        assert_true(err.msg[0]);
+        assert_int_equal(generation_of(dir, "model"), 0);
+        expect_files(dir, SINGLE, 1);
+    }
+    assert_true(failures >= 4); /* create, write, fsync, rename */
+    assert_int_equal(generation_of(dir, "model"), 1);
+    free(path);
+    scratch_free(dir);
+}
+
+/* Every write of every change of layout fails once: until the call succeeds the old checkpoint is there, whole. */
+static void test_failed_save_dir_keeps_the_old_one(void **state)
+{
+    (void)state;
+    static const int64_t MAX[] = {0, 128, 64};
+    static const int N_FILES[] = {1, 5, 8};
+    static const char *const *const FILES[] = {SINGLE, FOUR, SEVEN};
+    int failures = 0;
+    for (int from = 0; from < 3; from++)
+        for (int to = 0; to < 3; to++) {
+            char *dir = scratch_new();
+            StItem item[N_LAYERS];
+            char name[N_LAYERS][16];
+            save_generation(dir, "model", 0, MAX[from]);
+            layer_items(item, name, 1);
+            for (int n = 1;; n++) {
+                Err err = {0};
+                file_inject_failure(n, n % 2 ? ENOSPC : EIO);
+                int rc = st_save_dir(dir, "model", item, N_LAYERS, MAX[to], &err);
+                file_inject_failure(0, 0);
+                assert_int_equal(generation_of(dir, "model"), rc ? 0 : 1);
+                if (rc == 0) break;
+                failures++;
+                assert_true(err.msg[0]);
+                expect_files(dir, FILES[from], N_FILES[from]);
+            }
+            save_generation(dir, "model", 2, MAX[to]); /* and nothing stands in the way of the next one */
+            expect_files(dir, FILES[to], N_FILES[to]);
+            scratch_free(dir);
+        }
+    assert_true(failures > 100);
+}
+
+/* A failure while staged files get their proper names is no failure of the save: the new checkpoint is whole. */
+static void test_failure_while_settling(void **state)
+{
+    (void)state;
+    char *dir = scratch_new();
+    StItem item[N_LAYERS];
+    char name[N_LAYERS][16];
+    int unsettled = 0;
+    layer_items(item, name, 1);
+    for (int n = 1; n < 60; n++) {
+        save_generation(dir, "model", 0, 128);
+        Err err = {0};
+        file_inject_failure(n, ENOSPC);
+        int rc = st_save_dir(dir, "model", item, N_LAYERS, 128, &err);
+        file_inject_failure(0, 0);
+        assert_int_equal(generation_of(dir, "model"), rc ? 0 : 1);
+        char *first = path_join(dir, FOUR[0]);
+        if (rc == 0 && !file_exists(first)) unsettled++;
+        free(first);
+    }
+    assert_int_equal(unsettled, 4); /* the second index: create, write, fsync, rename */
+    save_generation(dir, "model", 2, 128);
+    expect_files(dir, FOUR, 5);
+    scratch_free(dir);
+}
+
+/* A reader that holds the old files goes on seeing them. */
+static void test_overwrite_while_open(void **state)
+{
+    (void)state;
+    char *dir = scratch_new();
+    StItem item[N_LAYERS];
+    char name[N_LAYERS][16];
+    Err err = {0};
+    SafeTensors st;
+    save_generation(dir, "model", 0, 128);
+    assert_int_equal(st_open_dir(&st, dir, "model", &err), 0);
+    layer_items(item, name, 1);
+    for (int i = 0; i < N_LAYERS; i++) item[i].data = st_find(&st, name[(i + 1) % N_LAYERS])->data;
+    assert_int_equal(st_save_dir(dir, "model", item, N_LAYERS, 128, &err), 0);
+    for (int i = 0; i < N_LAYERS; i++) assert_memory_equal(st_find(&st, name[i])->data, PATTERN + i, 64);
+    st_close(&st);
+    assert_int_equal(st_open_dir(&st, dir, "model", &err), 0);
+    for (int i = 0; i < N_LAYERS; i++)
+        assert_memory_equal(st_find(&st, name[i])->data, PATTERN + (i + 1) % N_LAYERS, 64);
+    st_close(&st);
+    scratch_free(dir);
+}
+
+/* ---- checkpoints written by transformers -------------------------------------------------------------------------- */
+
+static void expect_checkpoint(const char *folder, const char *base, int n, bool sharded)
+{
+    const char *data = getenv("OSLER_DATA");
+    char *dir = xasprintf("%s/%s", data ? data : "../shared/goldens", folder);
+    if (!dir_exists(dir)) {
+        free(dir);
+        skip();
+    }
+    SafeTensors st;
+    Err err = {0};
+    if (st_open_dir(&st, dir, base, &err)) fail_msg("%s", err.msg);
+    assert_int_equal(st.n, n);
+    assert_int_equal(st.sharded, sharded);
+    assert_string_equal(st.metadata_format, "pt");
+    st_close(&st);
+    free(dir);
+}
+
+static void test_transformers_single(void **state)
+{
+    (void)state;
+    expect_checkpoint("tied/model", "model", 61, false);
+}
+
+static void test_transformers_sharded(void **state)
+{
+    (void)state;
+    expect_checkpoint("untied/model", "model", 62, true);
+}
+
+static void test_peft_adapter(void **state)
+{
+    (void)state;
+    expect_checkpoint("lora/adapter", "adapter_model", 48, false);
+}
+
+int main(void)
+{
+    log_level(LOG_QUIET);
+    for (size_t i = 0; i < sizeof PATTERN; i++) PATTERN[i] = (unsigned char)(i * 37 + i / 251 + 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_header_refusals),
+        cmocka_unit_test(test_header_accepted),
+        cmocka_unit_test(test_header_length),
+        cmocka_unit_test(test_round_trip_all_dtypes),
+        cmocka_unit_test(test_nan_empty_scalar_and_names),
+        cmocka_unit_test(test_exact_bytes),
+        cmocka_unit_test(test_misaligned_file),
+        cmocka_unit_test(test_truncated_at_each_byte),
+        cmocka_unit_test(test_flipped_bytes),
+        cmocka_unit_test(test_layouts_replace_each_other),
+        cmocka_unit_test(test_other_files_stay),
+        cmocka_unit_test(test_given_shards),
+        cmocka_unit_test(test_index_content),
+        cmocka_unit_test(test_index_refusals),
+        cmocka_unit_test(test_nothing_there),
+        cmocka_unit_test(test_failed_save_keeps_the_old_file),
+        cmocka_unit_test(test_failed_save_dir_keeps_the_old_one),
+        cmocka_unit_test(test_failure_while_settling),
+        cmocka_unit_test(test_overwrite_while_open),
+        cmocka_unit_test(test_transformers_single),
+        cmocka_unit_test(test_transformers_sharded),
+        cmocka_unit_test(test_peft_adapter),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
