@@ -61,7 +61,7 @@ ISA_avx512 := -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mpref
 VEC := -fno-math-errno -fno-trapping-math -fassociative-math -fno-signed-zeros -freciprocal-math
 
 # ---- sources ---------------------------------------------------------------------------------------------------------
-MODULES ?= base kernels kernels/cpu tensor ops weights model text image data infer train
+MODULES ?= base kernels kernels/cpu tensor ops weights model text image data infer train api
 TEMPLATES := %_tmpl.c
 SRC   := $(foreach m,$(MODULES),$(filter-out $(TEMPLATES),$(wildcard src/$(m)/*.c)))
 SRCXX := $(if $(call on,GDCM),$(foreach m,$(MODULES),$(wildcard src/$(m)/*.cc)))
@@ -196,7 +196,7 @@ check-all: all $(TESTS) $(REPLAYS)
 	        '$(r) tests/fuzz/corpus/$(r:$(BUILD)/tests/fuzz/replay_%=%)') \
 	    -- layers tools/layers.sh -- sizes tools/longest.sh -- format tools/check_format.sh \
 	    -- symbols 'tools/check_symbols.sh $(BUILD)/libosler.a $(BUILD)/libosler.so' \
-    -- headers 'tools/check_headers.sh $(CC) $(subst ','"'"',$(CFLAGS))'
+	    -- headers 'tools/check_headers.sh $(CC) $(subst ','"'"',$(CFLAGS))'
 
 selected = $(foreach t,$(TEST_SRC:tests/%.c=%),$(if $(findstring $(T),$(t)),$(BUILD)/tests/$(t)))
 test: $(selected) $(if $(findstring cli,$(selected)),$(BUILD)/osler)

@@ -247,6 +247,16 @@ int dir_sync(const char *path, Err *err)
     return rc;
 }
 
+int dir_commit(const char *tmp, const char *path, Err *err)
+{
+    if (dir_sync(tmp, err)) return -1;
+    if (injected() || rename(tmp, path)) return err_errno(err, "%s: cannot rename to %s", tmp, path_basename(path));
+    char *parent = path_dirname(path);
+    int rc = dir_sync(parent, err);
+    free(parent);
+    return rc;
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);

@@ -57,6 +57,8 @@ int dir_create(const char *path, Err *err);
 int dir_remove(const char *path, Err *err);
 /* fsync of a folder, so that names in it survive a power cut. */
 int dir_sync(const char *path, Err *err);
+/* Gives a folder whose files are all written its final name, which must be free; flushes both folders. */
+int dir_commit(const char *tmp, const char *path, Err *err);
 /* The names in a folder without "." and "..", sorted; free each and the array. */
 int dir_list(const char *path, char ***names, int *n, Err *err);
 

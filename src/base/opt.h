@@ -51,7 +51,7 @@ typedef struct Opt {
     const char *def;     /* default as text; NULL: unset (NULL, 0, empty list) */
     const char *alias;   /* other spellings, "a|b" */
     const char *choices; /* OPT_ENUM */
-    double min, max;     /* OPT_INT, OPT_REAL; both 0: any; max INFINITY: at least min */
+    double min, max;     /* OPT_INT, OPT_REAL; both 0: any; max HUGE_VAL: at least min */
     bool required;
     const char *group; /* heading in --help; NULL: as the row before */
     const char *help;

@@ -14,7 +14,7 @@ enum { HELP_COLUMN = 36, HELP_WIDTH = 110 };
 /* Prints text at HELP_COLUMN, words wrapped; the cursor stands at `column`. */
 static void print_wrapped(FILE *f, int column, const char *text)
 {
-    if (column >= HELP_COLUMN) {
+    if (column >= HELP_COLUMN) { /* a space must stand between */
         fputc('\n', f);
         column = 0;
     }
@@ -61,7 +61,7 @@ static void print_row(FILE *f, const Opt *o)
     Buf b = {0};
     buf_str(&b, o->help ? o->help : "");
     add_details(&b, o);
-    print_wrapped(f, column + 1, b.data); /* +1: a space stands between the two columns */
+    print_wrapped(f, column, b.data);
     buf_release(&b);
 }
 

@@ -110,7 +110,7 @@ static char *read_key(Reader *r, const yaml_event_t *e, Map *seen)
     int64_t line;
     if (check_scalar(r, e)) return NULL;
     if (e->data.scalar.anchor || e->data.scalar.tag) fail_at(r, e->start_mark, "anchors and tags are not supported");
-    else if (!key[0]) fail_at(r, e->start_mark, "a key is missing before the colon");
+    else if (!key[0]) fail_at(r, e->start_mark, "a key is empty");
     else if (!strcmp(key, "<<")) fail_at(r, e->start_mark, "merge keys (<<) are not supported; write the keys out");
     else if (map_get_str(seen, key, &line))
         err_set(r->err, "%s:%d: '%s' was already given in line %d", r->name, line_of(e->start_mark), key, (int)line);

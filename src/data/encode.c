@@ -73,7 +73,7 @@ static int load_patches(float *patches, const Encoder *e, const ImagePlan *plan,
     if (image_load(&im, ref, err)) return -1;
     int rc = image_plan(&now, e->processor, im.w, im.h, err);
     if (rc == 0 && (now.grid_w != plan->grid_w || now.grid_h != plan->grid_h))
-        rc = err_set(err, "the file changed while it was in use: it decodes to %d x %d pixels", im.w, im.h);
+        rc = err_set(err, "decodes to %d x %d pixels, which is not what its header said", im.w, im.h);
     if (rc == 0) rc = image_patches(patches, e->processor, plan, &im, err);
     image_release(&im);
     return rc ? err_context(err, "%s", ref) : 0;

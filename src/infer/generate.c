@@ -27,8 +27,11 @@ typedef struct Generator {
     Sampler *sampler; /* one per worker of the pool */
     int never[2];
     VEC(Decoding *) active;
-    int prompts; /* admitted so far */
+    int prompts;    /* admitted so far */
+    Batch *waiting; /* the next prompt, while there is no room for it */
+    bool dry;       /* the source has no more */
     int *seq, *id, batch_cap;
+    Buf text; /* on its way to the stream or the sink */
 } Generator;
 
 static void generator_init(Generator *g, Session *s, Engine *e, const GenerateOptions *o, const GenerateIo *io)
@@ -57,6 +60,7 @@ static void generator_release(Generator *g)
     free(g->active.at);
     free(g->seq);
     free(g->id);
+    buf_release(&g->text);
 }
 
 /* ---- tokens ----------------------------------------------------------------------------------------------------------- */
@@ -87,9 +91,9 @@ static bool is_end(const ModelConfig *c, int id)
 static void show(Generator *g, Decoding *d)
 {
     if (!g->io->stream) return;
-    const char *bytes;
-    size_t n = d->finish ? reply_rest(&d->reply, &bytes) : reply_ready(&d->reply, &bytes);
-    if (n) g->io->stream(g->io->arg, d->prompt, d->draw, bytes, n);
+    buf_clear(&g->text);
+    reply_show(&d->reply, d->finish != NULL, &g->text);
+    if (g->text.len) g->io->stream(g->io->arg, d->prompt, d->draw, g->text.data, g->text.len);
 }
 
 /* Takes the drawn token into the answer and sees whether that ends it. */
@@ -147,10 +151,16 @@ static int start_answers(Generator *g, int seq, int number, const float *logits,
 
 static int report(Generator *g, Decoding *d, Err *err)
 {
-    Completion c = {.prompt = d->prompt, .draw = d->draw, .id = d->id.at, .n = d->id.n, .logp = d->logp.at};
-    c.text = d->reply.text.data ? d->reply.text.data : (char[]){""};
-    c.text_len = d->reply.text.len;
-    c.finish_reason = d->finish;
+    buf_clear(&g->text);
+    reply_text(&d->reply, &g->text);
+    const Completion c = {.prompt = d->prompt,
+                          .draw = d->draw,
+                          .id = d->id.at,
+                          .n = d->id.n,
+                          .logp = d->logp.at,
+                          .text = g->text.data ? g->text.data : "",
+                          .text_len = g->text.len,
+                          .finish_reason = d->finish};
     return g->io->done(g->io->arg, &c, err);
 }
 
@@ -191,14 +201,7 @@ static int step(Generator *g, Err *err)
 
 /* ---- many prompts ------------------------------------------------------------------------------------------------------ */
 
-/* Cache rows a prompt and its answers may come to need. */
-static int64_t rows_for(const GenerateOptions *o, int prompt_rows)
-{
-    int64_t page = SESSION_PAGE, prompt = (prompt_rows + page - 1) / page * page;
-    return prompt + o->n * ((o->max_new_tokens + page - 1) / page * page + (o->n > 1 ? page : 0));
-}
-
-/* Rows for a full batch of the longest sequences, or half of the memory that is free. */
+/* Rows for a full batch of the longest sequences, or what half of the free memory holds. */
 static int cache_rows(const Engine *e, const GenerateOptions *o)
 {
     int64_t most = INT64_C(1) << 26, memory = (int64_t)(memory_available() / 2 / session_row_bytes(e->model));
@@ -206,6 +209,21 @@ static int cache_rows(const Engine *e, const GenerateOptions *o)
     if (rows > memory) rows = memory;
     if (rows > most) rows = most;
     return rows < SESSION_PAGE ? SESSION_PAGE : (int)rows;
+}
+
+/* Rows that an answer of n more tokens may take: whole pages, and one for the rest of a shared page. */
+static int64_t rows_to_come(int n)
+{
+    return ((int64_t)n + 2 * SESSION_PAGE - 1) / SESSION_PAGE * SESSION_PAGE;
+}
+
+/* May the prompt enter now, so that all active answers still reach their full length? */
+static bool fits(const Generator *g, const Batch *b)
+{
+    if (!g->active.n) return true;
+    int64_t rows = session_rows_free(g->s) - rows_to_come(b->n) - g->o->n * rows_to_come(g->o->max_new_tokens);
+    for (int i = 0; i < g->active.n; i++) rows -= rows_to_come(g->active.at[i]->limit - g->active.at[i]->id.n);
+    return rows >= 0;
 }
 
 static int admit(Generator *g, const Batch *b, Err *err)
@@ -216,13 +234,51 @@ static int admit(Generator *g, const Batch *b, Err *err)
     return start_answers(g, seq, number, logits, b->ids, b->n, err);
 }
 
-/* The rows promised to the active answers. */
-static int64_t rows_promised(const Generator *g)
+/* Lets prompts in while there is room. */
+static int admit_prompts(Generator *g, Err *err)
 {
-    int64_t rows = 0;
-    for (int i = 0; i < g->active.n; i++) {
-        const Decoding *d = g->active.at[i];
-        rows += rows_for(g->o, session_length(g->s, d->seq) - d->id.n + 1) / (d->draw ? g->o->n : 1);
+    while (!g->dry && (!g->active.n || g->active.n + g->o->n <= g->o->max_batch)) {
+        if (!g->waiting) g->waiting = g->io->next(g->io->arg, err);
+        g->dry = !g->waiting;
+        if (g->dry) return err->msg[0] ? -1 : 0;
+        if (!fits(g, g->waiting)) return 0;
+        if (admit(g, g->waiting, err) || sweep(g, -1, err)) return -1;
+        batch_free(g->waiting);
+        g->waiting = NULL;
     }
-    return rows;
+    return 0;
+}
+
+int generate(Engine *e, const GenerateOptions *o, const GenerateIo *io, Err *err)
+{
+    Generator g;
+    Session *s = session_new(e, cache_rows(e, o));
+    generator_init(&g, s, e, o, io);
+    int rc = admit_prompts(&g, err);
+    while (rc == 0 && g.active.n) {
+        rc = step(&g, err);
+        if (rc == 0) rc = sweep(&g, -1, err);
+        if (rc == 0) rc = admit_prompts(&g, err);
+    }
+    batch_free(g.waiting);
+    generator_release(&g);
+    session_free(s);
+    return rc;
+}
+
+/* ---- one answer in a conversation --------------------------------------------------------------------------------------- */
+
+int generate_reply(Session *s, int seq, const float *logits, const int *prompt, int n_prompt, int number,
+                   const GenerateOptions *o, const GenerateIo *io, Err *err)
+{
+    CHECK(o->n == 1, "generate_reply: %d answers", o->n);
+    Generator g;
+    generator_init(&g, s, session_engine(s), o, io);
+    int rc = start_answers(&g, seq, number, logits, prompt, n_prompt, err);
+    while (rc == 0 && g.active.n) {
+        rc = sweep(&g, seq, err);
+        if (rc == 0 && g.active.n) rc = step(&g, err);
+    }
+    generator_release(&g);
+    return rc;
 }

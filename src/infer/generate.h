@@ -36,9 +36,10 @@ typedef struct GenerateOptions {
 
 typedef struct Completion {
     int prompt, draw; /* numbers, from 0 */
-    int *id, n;       /* with the end token, where one came */
-    float *logp;      /* [n] under the model itself; NULL where not asked for */
-    char *text;       /* without special tokens; may hold bytes that are no UTF-8 */
+    const int *id;    /* [n] with the end token, where one came */
+    int n;
+    const float *logp; /* [n] under the model itself; NULL where not asked for */
+    const char *text;  /* without special tokens, NUL-terminated UTF-8 */
     size_t text_len;
     const char *finish_reason; /* "stop" | "length" */
 } Completion;

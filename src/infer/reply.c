@@ -2,82 +2,61 @@
 
 #include <string.h>
 
+#include "text/unicode.h"
+
 void reply_release(Reply *r)
 {
-    buf_release(&r->text);
+    buf_release(&r->raw);
     r->shown = 0;
 }
 
-/* Start of the first stop string in text, at or after `from`; text.len where there is none. */
+/* Start of the first stop string at or after `from`; raw.len where there is none. */
 static size_t find_stop(const Reply *r, size_t from)
 {
-    size_t first = r->text.len;
+    size_t first = r->raw.len;
     for (int i = 0; r->stop && i < r->stop->n; i++) {
         const char *s = r->stop->at[i];
         size_t n = strlen(s);
-        const char *hit = n && from < r->text.len ? memmem(r->text.data + from, r->text.len - from, s, n) : NULL;
-        if (hit && (size_t)(hit - r->text.data) < first) first = (size_t)(hit - r->text.data);
+        const char *hit = n && from < r->raw.len ? memmem(r->raw.data + from, r->raw.len - from, s, n) : NULL;
+        if (hit && (size_t)(hit - r->raw.data) < first) first = (size_t)(hit - r->raw.data);
     }
     return first;
 }
 
 bool reply_add(Reply *r, int id)
 {
-    size_t before = r->text.len, longest = 1;
+    size_t before = r->raw.len, longest = 1;
     for (int i = 0; r->stop && i < r->stop->n; i++)
         if (strlen(r->stop->at[i]) > longest) longest = strlen(r->stop->at[i]);
-    tokenizer_decode(r->tok, &id, 1, true, &r->text);
+    tokenizer_decode(r->tok, &id, 1, true, &r->raw);
     size_t at = find_stop(r, before < longest ? 0 : before - longest + 1); /* older text holds none */
-    if (at == r->text.len) return false;
-    r->text.len = at;
-    r->text.data[at] = 0;
+    if (at == r->raw.len) return false;
+    r->raw.len = at;
+    r->raw.data[at] = 0;
     return true;
 }
 
-/* Length of the longest tail of the text that a stop string may begin with. */
-static size_t stop_tail(const Reply *r)
+/* Length of the longest tail of s that a stop string may begin with. */
+static size_t stop_tail(const StrList *stop, const char *s, size_t n)
 {
-    size_t longest = 0, fresh = r->text.len - r->shown;
-    for (int i = 0; r->stop && i < r->stop->n; i++) {
-        const char *s = r->stop->at[i];
-        for (size_t k = strlen(s); k-- > longest + 1;)
-            if (k <= fresh && !memcmp(r->text.data + r->text.len - k, s, k)) {
-                longest = k;
-                break;
-            }
-    }
+    size_t longest = 0;
+    for (int i = 0; stop && i < stop->n; i++)
+        for (size_t k = strlen(stop->at[i]); k-- > longest + 1;)
+            if (k <= n && !memcmp(s + n - k, stop->at[i], k)) longest = k;
     return longest;
 }
 
-/* Bytes of an unfinished UTF-8 sequence at the end of s. */
-static size_t utf8_tail(const char *s, size_t n)
+void reply_show(Reply *r, bool all, Buf *out)
 {
-    for (size_t k = 1; k <= 3 && k <= n; k++) {
-        unsigned char c = (unsigned char)s[n - k];
-        if ((c & 0xc0) == 0x80) continue;
-        size_t need = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
-        return need > k ? k : 0;
-    }
-    return 0;
+    size_t n = r->raw.len - r->shown;
+    if (!n) return;
+    const char *s = r->raw.data + r->shown;
+    if (!all) n = utf8_complete(s, n - stop_tail(r->stop, s, n));
+    utf8_repair(out, NULL, s, n);
+    r->shown += n;
 }
 
-static size_t show_until(Reply *r, size_t end, const char **bytes)
+void reply_text(const Reply *r, Buf *out)
 {
-    size_t n = end - r->shown;
-    *bytes = n ? r->text.data + r->shown : "";
-    r->shown = end;
-    return n;
-}
-
-size_t reply_ready(Reply *r, const char **bytes)
-{
-    *bytes = "";
-    if (r->shown == r->text.len) return 0;
-    size_t end = r->text.len - stop_tail(r);
-    return show_until(r, end - utf8_tail(r->text.data + r->shown, end - r->shown), bytes);
-}
-
-size_t reply_rest(Reply *r, const char **bytes)
-{
-    return show_until(r, r->text.len, bytes);
+    if (r->raw.len) utf8_repair(out, NULL, r->raw.data, r->raw.len);
 }

@@ -108,6 +108,18 @@ int session_length(const Session *s, int seq)
     return sequence(s, seq)->length;
 }
 
+int session_rows_free(const Session *s)
+{
+    int pages = 0;
+    for (int i = 0; i < s->n_pages; i++) pages += !s->users[i];
+    return pages * SESSION_PAGE;
+}
+
+Engine *session_engine(const Session *s)
+{
+    return s->e;
+}
+
 /* ---- rows ------------------------------------------------------------------------------------------------------------ */
 
 /* Rows that can still be appended to the sequence's last page: none where another sequence holds the page, too. */
@@ -162,20 +174,18 @@ static void take_rows(Session *s, Sequence *q, int n, int *row)
 /* Are there rows for n more tokens in each of the sequences? */
 static int check_room(const Session *s, const int *seq, int n_seq, int n, Err *err)
 {
-    int free_pages = 0, max = s->e->model->cfg.max_positions;
+    int max = s->e->model->cfg.max_positions, free_rows = session_rows_free(s);
     int64_t needed = 0;
-    for (int i = 0; i < s->n_pages; i++) free_pages += !s->users[i];
     for (int i = 0; i < n_seq; i++) {
         const Sequence *q = sequence(s, seq[i]);
         int room = tail_room(s, q);
-        if (n > room) needed += (n - room + SESSION_PAGE - 1) / SESSION_PAGE;
+        if (n > room) needed += (n - room + SESSION_PAGE - 1) / SESSION_PAGE * SESSION_PAGE;
         if (q->length + (int64_t)n <= max) continue;
         err_set(err, "%lld tokens are more than the model's context of %d", (long long)q->length + n, max);
         return err_hint(err, "shorten the text, or lower max_pixels so that images need fewer tokens");
     }
-    if (needed <= free_pages) return 0;
-    err_set(err, "the KV cache is full: %d of %d rows are free, %lld are needed", free_pages * SESSION_PAGE, s->rows,
-            (long long)needed * SESSION_PAGE);
+    if (needed <= free_rows) return 0;
+    err_set(err, "the KV cache is full: %d of %d rows are free, %lld are needed", free_rows, s->rows, (long long)needed);
     return err_hint(err, "decode fewer sequences together, or make the prompts or answers shorter");
 }
 

@@ -39,6 +39,8 @@ int session_open(Session *s);
 int session_fork(Session *s, int seq);
 void session_close(Session *s, int seq);
 int session_length(const Session *s, int seq); /* tokens */
+int session_rows_free(const Session *s);       /* rows in pages that no sequence uses */
+Engine *session_engine(const Session *s);
 
 /*
  * Appends a batch of one segment, whose positions count from the sequence's end, and gives the logits [v] after its last

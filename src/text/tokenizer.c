@@ -111,7 +111,7 @@ static void encode_word(void *arg, size_t begin, size_t end)
     if (e->t->ignore_merges) {
         buf_clear(&e->name);
         byte_level_write(&e->name, bytes, (size_t)n);
-        if (map_get(&e->t->id_of, e->name.data, e->name.len, &whole)) {
+        if (map_get(&e->t->id_of, e->name.data, e->name.len, &whole) && e->t->token[whole].in_vocab) {
             tokens_add(e->out, (int)whole, at, at + n);
             return;
         }

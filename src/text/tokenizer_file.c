@@ -295,8 +295,16 @@ static int read_config_added(Tokenizer *t, const json_t *config, int n_vocab, Er
 
 /* ---- the whole ---- */
 
-/* Fills the table by id: the bytes every token decodes to. */
-static int index_tokens(Tokenizer *t, Err *err)
+/* Where the bytes that `token` decodes to lie, once appended. */
+static void set_bytes(Tokenizer *t, TokenBytes *b, const char *token, size_t n)
+{
+    b->at = t->bytes.len;
+    byte_level_read(&t->bytes, token, n);
+    b->len = (int)(t->bytes.len - b->at);
+}
+
+/* Fills the table by id.  An added token decodes to what is searched for it, as the `tokenizers` library has it. */
+static int index_tokens(Tokenizer *t, int n_vocab, Err *err)
 {
     for (int i = 0; i < t->id_of.n; i++)
         if (t->id_of.entry[i].value >= t->size) t->size = (int)t->id_of.entry[i].value + 1;
@@ -306,11 +314,14 @@ static int index_tokens(Tokenizer *t, Err *err)
         const MapEntry *e = &t->id_of.entry[i];
         TokenBytes *b = &t->token[e->value];
         if (b->len >= 0) return err_set(err, "id %d belongs to two tokens, one is \"%s\"", (int)e->value, e->key);
-        b->at = t->bytes.len;
-        byte_level_read(&t->bytes, e->key, e->len);
-        b->len = (int)(t->bytes.len - b->at);
+        set_bytes(t, b, e->key, e->len);
+        b->in_vocab = i < n_vocab;
     }
-    for (int i = 0; i < t->added.token.n; i++) t->token[t->added.token.at[i].id].special = t->added.token.at[i].special;
+    for (int i = 0; i < t->added.token.n; i++) {
+        const AddedToken *a = &t->added.token.at[i];
+        set_bytes(t, &t->token[a->id], a->pattern, a->pattern_len);
+        t->token[a->id].special = a->special;
+    }
     added_index(&t->added);
     return 0;
 }
@@ -325,7 +336,7 @@ static int read_tokenizer(Tokenizer *t, const json_t *root, const json_t *config
     int n_vocab = t->id_of.n;
     if (read_added_list(t, root, n_vocab, err)) return -1;
     if (config && read_config_added(t, config, n_vocab, err)) return err_context(err, "tokenizer_config.json");
-    return index_tokens(t, err);
+    return index_tokens(t, n_vocab, err);
 }
 
 static Tokenizer *tokenizer_from(const json_t *root, const json_t *config, Err *err)

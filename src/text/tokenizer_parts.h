@@ -16,7 +16,8 @@
 /* Where a token's decoded bytes lie in `bytes`. */
 typedef struct TokenBytes {
     size_t at;
-    int len; /* -1: no token has this id */
+    int len;       /* -1: no token has this id */
+    bool in_vocab; /* false: an added token the vocabulary does not have */
     bool special;
 } TokenBytes;
 

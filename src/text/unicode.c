@@ -179,10 +179,14 @@ static bool is_newer_mark(int32_t c)
     return c >= newer[0].first && range_holds(newer, COUNT(newer), c);
 }
 
-/* May c change together with what stands before it?  True for every mark and for Hangul vowel and final jamo. */
+/*
+ * May c change together with what stands before it?  True for every mark and for Hangul vowel and final jamo, but for
+ * U+11A7: it is one less than the first final and composes with nothing, and utf8proc takes it for an empty final.
+ */
 static bool joins(int32_t c)
 {
-    return c >= 0x300 && ((c >= 0x1160 && c <= 0x11ff) || char_is_mark(c)) && !is_newer_mark(c);
+    if (c < 0x300 || c == 0x11a7) return false;
+    return (c >= 0x1160 && c <= 0x11ff) || (char_is_mark(c) && !is_newer_mark(c));
 }
 
 /* Length of the run at s that normalises by itself; *plain where it surely stays as it is. */

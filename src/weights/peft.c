@@ -551,7 +551,7 @@ static json_t *config_json(const PeftConfig *cfg)
 int peft_config_save(const PeftConfig *cfg, const char *adapter_dir, Err *err)
 {
     json_t *root = config_json(cfg);
-    char *text = json_dumps(root, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+    char *text = json_dumps(root, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(15));
     CHECK(text, "json_dumps failed");
     Buf b = {0};
     buf_str(&b, text);

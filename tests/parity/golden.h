@@ -41,7 +41,8 @@ static inline int golden_open(Golden *g, const char *dir, Err *err)
         free(g->adapter);
         g->adapter = NULL;
     }
-    char *expect = golden_path(g, "expect.json"), *st = golden_path(g, "expect.safetensors"), *data = golden_path(g, "data.jsonl");
+    char *expect = golden_path(g, "expect.json"), *st = golden_path(g, "expect.safetensors"),
+         *data = golden_path(g, "data.jsonl");
     g->expect = json_load_path(expect, (size_t)1 << 26, err);
     int rc = g->expect && st_open(&g->tensors, st, err) == 0 && dataset_load(&g->data, &data, 1, 0, err) == 0 ? 0 : -1;
     free(expect);

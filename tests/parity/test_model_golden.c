@@ -11,7 +11,8 @@
 static void open_engine(Engine *e, const Golden *g, DType dtype, bool checkpoint)
 {
     Err err = {0};
-    EngineOptions o = {.model = g->model, .adapter = g->adapter, .dtype = dtype, .checkpoint = checkpoint, .train_adapter = true};
+    EngineOptions o = {
+        .model = g->model, .adapter = g->adapter, .dtype = dtype, .checkpoint = checkpoint, .train_adapter = true};
     for (int p = 0; p < PART_COUNT; p++) o.train[p] = !g->adapter;
     if (engine_open(e, &o, &err)) fail_msg("%s: %s", g->name, err.msg);
 }
@@ -113,7 +114,8 @@ static void compare_grad(const Golden *g, const Param *p, double *worst_cos, dou
     }
     if (a == 0 && b == 0) return;
     double cosine = dot / sqrt(a * b), norm = fabs(sqrt(b) - sqrt(a)) / sqrt(a);
-    if (cosine < 0.9999 || norm > 1e-3) print_message("%s: %s cosine %.6f, norm off by %.2e (%g)\n", g->name, p->name, cosine, norm, sqrt(a));
+    if (cosine < 0.9999 || norm > 1e-3)
+        print_message("%s: %s cosine %.6f, norm off by %.2e (%g)\n", g->name, p->name, cosine, norm, sqrt(a));
     *worst_cos = fmin(*worst_cos, cosine);
     *worst_norm = fmax(*worst_norm, norm);
 }
@@ -144,7 +146,8 @@ static void check_grads(Golden *g, void *arg)
         compare_grad(g, p, &worst_cos, &worst_norm);
         n++;
     }
-    print_message("%-14s gradients: %d tensors, worst cosine %.7f, worst norm error %.1e\n", g->name, n, worst_cos, worst_norm);
+    print_message("%-14s gradients: %d tensors, worst cosine %.7f, worst norm error %.1e\n", g->name, n, worst_cos,
+                  worst_norm);
     assert_true(n > 0 && worst_cos >= 0.9999 && worst_norm <= 1e-3);
     batch_free(b);
     engine_close(&e);

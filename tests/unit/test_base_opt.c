@@ -34,7 +34,7 @@ static const Opt TABLE[] = {
     {"shuffle", OPT_BOOL, offsetof(Opts, shuffle), .def = "true", .help = "in each epoch another order"},
     {"method", OPT_ENUM, offsetof(Opts, method), .def = "sft", .choices = "sft|dpo|grpo-x", .group = "Training",
      .help = "what to learn from"},
-    {"max_steps", OPT_INT, offsetof(Opts, max_steps), .def = "-1", .min = -1, .max = INFINITY, .help = "-1: by epochs"},
+    {"max_steps", OPT_INT, offsetof(Opts, max_steps), .def = "-1", .min = -1, .max = HUGE_VAL, .help = "-1: by epochs"},
     {"learning_rate", OPT_REAL, offsetof(Opts, learning_rate), .def = "1e-5", .alias = "lr", .min = 0, .max = 10,
      .help = "peak"},
     {"beta", OPT_REAL, offsetof(Opts, beta), .help = "weight of the reference"},

@@ -109,7 +109,7 @@ static void errors_say_where(void **state)
         {"<<: {a: 1}\n", "r.yaml:1: merge keys (<<) are not supported"},
         {"&a key: 1\n", "r.yaml:1: anchors and tags are not supported"},
         {"[a, b]: 1\n", "r.yaml:1: a key must be a word"},
-        {": 1\n", "r.yaml:1: a key is missing"},
+        {"'': 1\n", "r.yaml:1: a key is empty"},
         {"a: 1\n---\nb: 2\n", "r.yaml:2: a second document (---) is not supported"},
         {"- a\n- b\n", "r.yaml:1: expected `key: value` lines"},
         {"just text\n", "r.yaml:1: expected `key: value` lines"},

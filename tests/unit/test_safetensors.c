@@ -143,7 +143,7 @@ static void test_header_length(void **state)
     }
 }
 
-/* ---- round trips -------------------------------------------------------------------------------------------------- */
+/* ---- round trips ------------------------------------------------------------------------------------------------- */
 
 static unsigned char PATTERN[4096];
 
@@ -280,7 +280,7 @@ static void test_misaligned_file(void **state)
     }
 }
 
-/* ---- corruption --------------------------------------------------------------------------------------------------- */
+/* ---- corruption -------------------------------------------------------------------------------------------------- */
 
 static void saved_bytes(Buf *b)
 {
@@ -337,7 +337,7 @@ static void test_flipped_bytes(void **state)
     buf_release(&b);
 }
 
-/* ---- directories -------------------------------------------------------------------------------------------------- */
+/* ---- directories ------------------------------------------------------------------------------------------------- */
 
 enum { N_LAYERS = 7 };
 
@@ -577,7 +577,7 @@ static void test_nothing_there(void **state)
     scratch_free(dir);
 }
 
-/* ---- failures while writing --------------------------------------------------------------------------------------- */
+/* ---- failures while writing -------------------------------------------------------------------------------------- */
 
 static void test_failed_save_keeps_the_old_file(void **state)
 {
@@ -687,42 +687,85 @@ static void test_overwrite_while_open(void **state)
     scratch_free(dir);
 }
 
-/* ---- checkpoints written by transformers -------------------------------------------------------------------------- */
+/* ---- files that others wrote ------------------------------------------------------------------------------------- */
 
-static void expect_checkpoint(const char *folder, const char *base, int n, bool sharded)
+/* Element k of t as a number. */
+static double element(const StTensor *t, size_t k)
 {
-    const char *data = getenv("OSLER_DATA");
-    char *dir = xasprintf("%s/%s", data ? data : "../shared/goldens", folder);
-    if (!dir_exists(dir)) {
-        free(dir);
-        skip();
+    const unsigned char *p = t->data + k * dtype_size(t->dtype);
+    double x;
+    int64_t i = 0;
+    switch (t->dtype) {
+    case DT_F32:
+    case DT_BF16:
+    case DT_F16:
+    case DT_F64: dtype_convert(&x, DT_F64, p, t->dtype, 1); return x;
+    default: memcpy(&i, p, dtype_size(t->dtype)); return (double)i;
     }
+}
+
+/* tests/data/weights/python.safetensors, written by the safetensors package (tools/make_weights_golden.py). */
+static void test_python_file(void **state)
+{
+    (void)state;
     SafeTensors st;
     Err err = {0};
-    if (st_open_dir(&st, dir, base, &err)) fail_msg("%s", err.msg);
-    assert_int_equal(st.n, n);
+    if (st_open(&st, "tests/data/weights/python.safetensors", &err)) fail_msg("%s", err.msg);
+    assert_int_equal(st.n, DT_COUNT);
+    assert_string_equal(st.metadata_format, "pt");
+    for (int i = 0; i < DT_COUNT; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "x.%s", dtype_name((DType)i));
+        const StTensor *t = st_find(&st, name);
+        assert_non_null(t);
+        assert_int_equal(t->dtype, i);
+        assert_int_equal(t->n_dims, 2);
+        assert_int_equal(t->dim[0], 3);
+        assert_int_equal(t->dim[1], i + 1);
+        for (int64_t k = 0; k < st_count(t); k++) {
+            int64_t want = (7 * k + i) % 100;
+            assert_true(element(t, (size_t)k) == (double)(i == DT_BOOL ? want != 0 : want));
+        }
+    }
+    st_close(&st);
+}
+
+/* A checkpoint or adapter that transformers or PEFT saved: it opens, and holds `name` with n_dims dimensions. */
+static void expect_checkpoint(const char *folder, const char *base, bool sharded, const char *name, int n_dims)
+{
+    const char *root = getenv("OSLER_GOLDENS");
+    char *dir = xasprintf("%s/%s", root ? root : "../shared/goldens", folder);
+    bool found = dir_exists(dir);
+    SafeTensors st = {0};
+    Err err = {0};
+    int rc = found ? st_open_dir(&st, dir, base, &err) : 0;
+    free(dir);
+    if (!found) skip();
+    if (rc) fail_msg("%s", err.msg);
     assert_int_equal(st.sharded, sharded);
     assert_string_equal(st.metadata_format, "pt");
+    assert_non_null(st_find(&st, name));
+    assert_int_equal(st_find(&st, name)->n_dims, n_dims);
     st_close(&st);
-    free(dir);
 }
 
 static void test_transformers_single(void **state)
 {
     (void)state;
-    expect_checkpoint("tied/model", "model", 61, false);
+    expect_checkpoint("tied/model", "model", false, "visual.patch_embed.proj.weight", 5);
 }
 
 static void test_transformers_sharded(void **state)
 {
     (void)state;
-    expect_checkpoint("untied/model", "model", 62, true);
+    expect_checkpoint("untied/model", "model", true, "lm_head.weight", 2);
 }
 
 static void test_peft_adapter(void **state)
 {
     (void)state;
-    expect_checkpoint("lora/adapter", "adapter_model", 48, false);
+    expect_checkpoint("lora/adapter", "adapter_model", false,
+                      "base_model.model.model.language_model.layers.0.self_attn.q_proj.lora_A.weight", 2);
 }
 
 int main(void)
@@ -749,6 +792,7 @@ int main(void)
         cmocka_unit_test(test_failed_save_dir_keeps_the_old_one),
         cmocka_unit_test(test_failure_while_settling),
         cmocka_unit_test(test_overwrite_while_open),
+        cmocka_unit_test(test_python_file),
         cmocka_unit_test(test_transformers_single),
         cmocka_unit_test(test_transformers_sharded),
         cmocka_unit_test(test_peft_adapter),

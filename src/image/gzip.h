@@ -1,0 +1,23 @@
+/*
+ * gzip.h - reading gzip streams that lie in memory (RFC 1952, several members in a row allowed).
+ *
+ *   if (gzip_match(bytes, n)) got = gzip_prefix(head, sizeof head, bytes, n);     as many bytes as there are
+ *   gzip_extract(out, want, skip, bytes, n, err)                                  exactly `want` after `skip`, or -1
+ *
+ * gzip_extract reads to the end of the stream, so that its checksums are verified.
+ */
+#ifndef OSLER_IMAGE_GZIP_H
+#define OSLER_IMAGE_GZIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+bool gzip_match(const unsigned char *bytes, size_t n);
+size_t gzip_prefix(unsigned char *out, size_t want, const unsigned char *bytes, size_t n);
+int gzip_extract(unsigned char *out, size_t want, size_t skip, const unsigned char *bytes, size_t n, Err *err);
+/* The most bytes that n compressed bytes can hold (deflate's limit). */
+size_t gzip_most_bytes(size_t n);
+
+#endif

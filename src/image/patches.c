@@ -1,0 +1,49 @@
+#include <string.h>
+
+#include "image/image.h"
+
+/* (x * rescale in f64, rounded to f32, minus mean) / std in f32: the order of transformers, one entry per 8-bit value. */
+static void levels_fill(float level[3][256], const ImageProcessor *p)
+{
+    for (int c = 0; c < 3; c++) {
+        for (int x = 0; x < 256; x++) level[c][x] = ((float)(x * p->rescale) - (float)p->mean[c]) / (float)p->std[c];
+    }
+}
+
+/* One row [3][temporal][patch][patch]: the still picture is repeated over time. */
+static void patch_write(float *out, const ImageProcessor *p, const unsigned char *rgb, size_t stride,
+                        const float level[3][256])
+{
+    size_t area = (size_t)p->patch * (size_t)p->patch;
+    for (int c = 0; c < 3; c++) {
+        const float *table = level[c];
+        float *at = out;
+        for (int y = 0; y < p->patch; y++) {
+            const unsigned char *s = rgb + stride * (size_t)y + c;
+            for (int x = 0; x < p->patch; x++) *at++ = table[s[3 * x]];
+        }
+        for (int t = 1; t < p->temporal; t++) memcpy(out + area * (size_t)t, out, area * sizeof *out);
+        out += area * (size_t)p->temporal;
+    }
+}
+
+int image_patches(float *patches, const ImageProcessor *p, const ImagePlan *plan, const Image *im, Err *err)
+{
+    Image sized;
+    if (image_resize(&sized, im, plan->w, plan->h, err)) return -1;
+    float level[3][256];
+    levels_fill(level, p);
+    size_t stride = 3 * (size_t)plan->w;
+    /* Windows of merge x merge patches in reading order, inside a window again in reading order. */
+    for (int wy = 0; wy < plan->grid_h; wy += p->merge) {
+        for (int wx = 0; wx < plan->grid_w; wx += p->merge) {
+            for (int k = 0; k < p->merge * p->merge; k++, patches += image_patch_dim(p)) {
+                size_t py = (size_t)(wy + k / p->merge) * (size_t)p->patch;
+                size_t px = (size_t)(wx + k % p->merge) * (size_t)p->patch;
+                patch_write(patches, p, sized.rgb + stride * py + 3 * px, stride, level);
+            }
+        }
+    }
+    image_release(&sized);
+    return 0;
+}
