@@ -55,7 +55,7 @@ CFLAGS := -std=c11 $(OPT) -g -fPIC -fno-common -ffp-contract=off $(WARN) $(SANFL
 CXXFLAGS := -std=c++17 $(OPT) -g -fPIC -w $(SANFLAGS) $(DEFS) -Isrc -isystem /usr/include/gdcm-3.0
 LDFLAGS := $(SANFLAGS)
 
-# Vectorised kernels: one source, compiled once per instruction set and number format (src/kernels/cpu/loops_tmpl.c).
+# Vectorised kernels: one source, compiled once per instruction set and number format (src/kernels/cpu/*_tmpl.c).
 ISA_avx2   := -O3 -mavx2 -mfma -mf16c -ffp-contract=fast
 ISA_avx512 := -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512 -ffp-contract=fast
 VEC := -fno-math-errno -fno-trapping-math -fassociative-math -fno-signed-zeros -freciprocal-math
@@ -70,7 +70,8 @@ OBJ   := $(SRC:src/%.c=$(BUILD)/%.o) $(SRCXX:src/%.cc=$(BUILD)/%.o)
 ifneq ($(filter kernels/cpu,$(MODULES)),)
 ARCH := $(shell uname -m)
 ifeq ($(ARCH),x86_64)
-TMPL_OBJ := $(foreach isa,avx2 avx512,$(foreach t,f32 bf16,$(BUILD)/kernels/cpu/loops.$(t).$(isa).o))
+VEC_TMPL := loops matmul attention
+TMPL_OBJ := $(foreach x,$(VEC_TMPL),$(foreach isa,avx2 avx512,$(foreach t,f32 bf16,$(BUILD)/kernels/cpu/$(x).$(t).$(isa).o)))
 endif
 endif
 ifneq ($(filter kernels,$(MODULES)),)
@@ -130,13 +131,14 @@ $(BUILD)/%.o: src/%.cc $(BUILD)/flags
 
 DTYPE_f32  := -DT_IS_BF16=0
 DTYPE_bf16 := -DT_IS_BF16=1
-define loops_rule
-$(BUILD)/kernels/cpu/loops.$(1).$(2).o: src/kernels/cpu/loops_tmpl.c $(BUILD)/flags
+# (format, instruction set, template)
+define vec_rule
+$(BUILD)/kernels/cpu/$(3).$(1).$(2).o: src/kernels/cpu/$(3)_tmpl.c $(BUILD)/flags
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$< $(1) $(2))
 	$$(Q)$(CC) $(CFLAGS) $(ISA_$(2)) $(VEC) $(DTYPE_$(1)) -DSUFFIX=_$(1)_$(2) -MMD -MP -c $$< -o $$@
 endef
-$(foreach isa,avx2 avx512,$(foreach t,f32 bf16,$(eval $(call loops_rule,$(t),$(isa)))))
+$(foreach x,$(VEC_TMPL),$(foreach isa,avx2 avx512,$(foreach t,f32 bf16,$(eval $(call vec_rule,$(t),$(isa),$(x))))))
 define ref_rule
 $(BUILD)/kernels/ref.$(1).o: src/kernels/ref_tmpl.c $(BUILD)/flags
 	@mkdir -p $$(@D)

@@ -45,7 +45,7 @@ count() {
 run_program() {
     local name=${1#*/tests/} from=${EPOCHREALTIME/[.,]/}
     local log=$logs/${name//\//_}.log
-    timeout -k 10 "$TIMEOUT" "$1" >"$log" 2>&1 </dev/null
+    { timeout -k 10 "$TIMEOUT" "$1" >"$log" 2>&1 </dev/null; } 2>/dev/null # not the shell's own "Aborted"
     local rc=$? p f s planned
     read -r p f s planned < <(count "$log")
     if [ "$rc" = 124 ] || [ "$rc" = 137 ]; then
@@ -60,7 +60,7 @@ run_program() {
 
 run_check() {
     local name=$1 from=${EPOCHREALTIME/[.,]/} log=$logs/check_${1//[\/ ]/_}.log
-    timeout -k 10 "$TIMEOUT" bash -c "$2" >"$log" 2>&1 </dev/null
+    { timeout -k 10 "$TIMEOUT" bash -c "$2" >"$log" 2>&1 </dev/null; } 2>/dev/null
     case $? in
     0) report "$name" 1 0 0 "$(elapsed "$from")" "$log" ;;
     77) report "$name" 0 0 1 "$(elapsed "$from")" "$log" ;;

@@ -103,8 +103,7 @@ void osler_close(OslerModel *m)
 static Sample borrow_sample(const OslerConversation *c)
 {
     Sample s = {.id = (char *)(uintptr_t) "conversation",
-                .file = "conversation",
-                .line = 1,
+                .at = {"conversation", 1, 1},
                 .n_msgs = c->n_messages,
                 .n_images = c->n_images};
     s.msg = xcalloc((size_t)c->n_messages, sizeof *s.msg);

@@ -56,7 +56,7 @@ static double f16_value(uint32_t h)
 {
     int exp = (int)(h >> 10 & 31), man = (int)(h & 0x3ff);
     double x = exp ? ldexp(1024 + man, exp - 25) : ldexp(man, -24);
-    if (exp == 31) x = man ? NAN : INFINITY;
+    if (exp == 31) x = man ? (double)NAN : HUGE_VAL;
     return h & 0x8000 ? -x : x;
 }
 

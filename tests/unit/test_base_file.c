@@ -12,8 +12,9 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "scratch.h"
 
-static char dir[] = "/tmp/osler-file-XXXXXX";
+static char *dir;
 
 static char *in_dir(const char *name)
 {
@@ -23,14 +24,15 @@ static char *in_dir(const char *name)
 static int setup(void **state)
 {
     (void)state;
-    return mkdtemp(dir) ? 0 : -1;
+    dir = scratch_new();
+    return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    Err err = {0};
-    return dir_remove(dir, &err);
+    scratch_free(dir);
+    return 0;
 }
 
 static void expect_content(const char *path, const char *want)

@@ -3,14 +3,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/json.h"
+#include "scratch.h"
 
 static json_t *parse(const char *text)
 {
@@ -92,24 +91,20 @@ static void wrong_kinds_are_named(void **state)
 static void syntax_errors_have_a_place(void **state)
 {
     (void)state;
-    char path[] = "/tmp/osler-json-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
     static const char TEXT[] = "{\n  \"a\": 1,\n  \"b\" 2\n}\n";
-    assert_int_equal(write(fd, TEXT, sizeof TEXT - 1), sizeof TEXT - 1);
-    close(fd);
+    char *dir = scratch_new(), *path = path_join(dir, "bad.json"), *want = xasprintf("%s:3:", path);
     Err err = {0};
+    assert_int_equal(file_save(path, TEXT, sizeof TEXT - 1, &err), 0);
     assert_null(json_load_path(path, 1 << 20, &err));
-    char want[64];
-    snprintf(want, sizeof want, "%s:3:", path);
     assert_memory_equal(err.msg, want, strlen(want));
     err_clear(&err);
     assert_null(json_load_path(path, 5, &err));
     assert_non_null(strstr(err.msg, "larger than 5 bytes"));
-    unlink(path);
+    scratch_free(dir);
     err_clear(&err);
     assert_null(json_load_path(path, 5, &err));
     assert_non_null(strstr(err.msg, "No such file"));
+    free(path), free(want);
 
     static const char *const BAD[] = {"", "{", "[1,]", "{\"a\":1,\"a\":2}", "\"\xff\"", "{} {}", "nul", "\"\\ud800\""};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {

@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/file.h"
 #include "base/opt.h"
+#include "scratch.h"
 
 typedef struct Opts {
     char *model, *adapter, *system;
@@ -42,19 +42,22 @@ static const Opt TABLE[] = {
     {0},
 };
 
-static char recipe_path[] = "/tmp/osler-opt-XXXXXX.yaml";
+static char *dir, *recipe_path;
 
 static int setup(void **state)
 {
     (void)state;
-    int fd = mkstemps(recipe_path, 5);
-    return fd < 0 ? -1 : close(fd);
+    dir = scratch_new();
+    recipe_path = path_join(dir, "recipe.yaml");
+    return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    return unlink(recipe_path);
+    free(recipe_path);
+    scratch_free(dir);
+    return 0;
 }
 
 /* Parses the words of `line` (cut at spaces, '~' stands for a space), after `recipe` where there is one. */

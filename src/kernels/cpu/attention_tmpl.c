@@ -31,10 +31,10 @@ typedef struct Block { /* columns [first, first + n) of a segment, one kv head *
     const AttnSeg *seg;
     int first, n;
     int kv;
-    int lanes;         /* n rounded up to W */
-    int hdp;           /* hd rounded up to W */
-    int seen[COLS];    /* keys column c sees; lanes past n see as many as the last */
-    int most, fewest;  /* of seen */
+    int lanes;      /* n rounded up to W */
+    int hdp;        /* hd rounded up to W */
+    int seen[COLS]; /* keys column c sees; lanes past n see as many as the last */
+    int most;       /* of seen */
 } Block;
 
 typedef struct KeyCursor { /* where in the spans of a segment */
@@ -53,7 +53,6 @@ static Block block_init(const Attention *t, const AttnSeg *seg, int first, int k
         int last = c < b.n ? c : b.n - 1;
         b.seen[c] = attn_seen(a->plan, seg, nk, (first + last) / per_kv);
     }
-    b.fewest = b.seen[0];
     b.most = b.seen[b.n - 1];
     return b;
 }
@@ -232,10 +231,10 @@ typedef struct Backward { /* tiles of one block */
 typedef struct BackwardJob {
     Attention t;
     int hdp;
-    int *slot;       /* [n_k] number of a key row within its group */
-    int *n_rows;     /* [n_group] key rows of a group */
-    int *n_parts;    /* [n_group] */
-    size_t *first;   /* [n_group] where the sums of a group begin: [hk][parts][dk, dv][n_rows][hdp] */
+    int *slot;     /* [n_k] number of a key row within its group */
+    int *n_rows;   /* [n_group] key rows of a group */
+    int *n_parts;  /* [n_group] */
+    size_t *first; /* [n_group] where the sums of a group begin: [hk][parts][dk, dv][n_rows][hdp] */
     float *sums;
     int *task_group, *task_part; /* tasks / hk */
     int *row, *row_group;        /* the key rows of all groups */
@@ -341,8 +340,8 @@ static void backward_row_task(void *arg, int task)
         for (int half = 0; half < 2; half++) {
             float sum[MAX_HD] = {0};
             for (int part = 0; part < j->n_parts[group]; part++) {
-                const float *from = part_sums(j, group, kv, part) +
-                                    ((int64_t)half * j->n_rows[group] + j->slot[row]) * j->hdp;
+                const float *from =
+                    part_sums(j, group, kv, part) + ((int64_t)half * j->n_rows[group] + j->slot[row]) * j->hdp;
                 for (int d = 0; d < a->hd; d++) sum[d] += from[d];
             }
             T *to = half ? j->t.dv + row * a->ldv + kv * a->hd : j->t.dk + row * a->ldk + kv * a->hd;
@@ -397,8 +396,9 @@ static void attention_bwd(void *dq, void *dk, void *dv, const void *d_o, const v
 {
     CHECK(a->hd <= MAX_HD, "attention: heads of %d; at most %d", a->hd, MAX_HD);
     size_t groups = (size_t)a->plan->n_group, keys = (size_t)a->n_k, n_sums;
-    BackwardJob j = {.t = {.a = a, .q = q, .k = k, .v = v, .d_o = d_o, .o = o, .lse = lse, .dq = dq, .dk = dk, .dv = dv},
-                     .hdp = round_up(a->hd, W)};
+    BackwardJob j = {
+        .t = {.a = a, .q = q, .k = k, .v = v, .d_o = d_o, .o = o, .lse = lse, .dq = dq, .dk = dk, .dv = dv},
+        .hdp = round_up(a->hd, W)};
     int *ints = xcalloc(3 * keys + (2 + 2 * MAX_PARTS) * groups, sizeof *ints);
     j.slot = ints;
     j.row = j.slot + keys;

@@ -11,9 +11,9 @@
 #include "kernels/cpu/tile.h"
 
 enum {
-    KC = 256,        /* depth of a tile of a and b */
-    MA = 96,         /* rows of a that are converted at a time */
-    C_SIZE = 24576,  /* floats in a tile of c: 192 x 128, or 384 x 64 for nt, where copying b is dear */
+    KC = 256,       /* depth of a tile of a and b */
+    MA = 96,        /* rows of a that are converted at a time */
+    C_SIZE = 24576, /* floats in a tile of c: 192 x 128, or 384 x 64 for nt, where copying b is dear */
     B_COLS = 128,
     B_COLS_NT = 64,
     FEW = 8 /* rows of x that are treated one by one */
@@ -23,8 +23,8 @@ typedef struct Product {
     int m, n, k;
     const T *a, *b;
     int64_t lda, ldb;
-    bool a_by_k; /* a is stored [k, m] */
-    bool b_by_n; /* b is stored [n, k] */
+    bool a_by_k;    /* a is stored [k, m] */
+    bool b_by_n;    /* b is stored [n, k] */
     int rows, cols; /* of a tile of c */
     void (*store)(const struct Product *p, const float *c, int i0, int j0, int m, int n);
     void *y;
@@ -40,8 +40,7 @@ typedef struct Scratch {
 static void load_b(float *to, const Product *p, int k0, int kc, int j0, int n)
 {
     if (!p->b_by_n) {
-        for (int k = 0; k < kc; k++)
-            load_row(to + k * p->cols, p->b + (k0 + k) * p->ldb + j0, n, round_up(n, W));
+        for (int k = 0; k < kc; k++) load_row(to + k * p->cols, p->b + (k0 + k) * p->ldb + j0, n, round_up(n, W));
         return;
     }
     for (int j = 0; j < n; j++) {

@@ -23,6 +23,10 @@
 #define SIMD_CAT(a, b)  SIMD_CAT2(a, b)
 #define FN(name)        SIMD_CAT(name, SUFFIX)
 
+/* What each template adds to the table; kernels_fill, in loops_tmpl.c, calls the other two. */
+void FN(kernels_fill_matmul)(Kernels *k);
+void FN(kernels_fill_attention)(Kernels *k);
+
 #if defined(__AVX512F__)
 #define W 16
 #else

@@ -1,0 +1,48 @@
+/*
+ * trainer_impl.h - what a run is made of; shared by trainer.c (the loop) and trainer_open.c (beginning and end).
+ *
+ *   Trainer t;
+ *   if (trainer_open(&t, options, err)) return -1;      everything loaded, standing at t.state.step
+ *   ... steps ...
+ *   trainer_close(&t);                                  also after an error in trainer_open
+ */
+#ifndef OSLER_TRAIN_TRAINER_IMPL_H
+#define OSLER_TRAIN_TRAINER_IMPL_H
+
+#include "base/progress.h"
+#include "infer/engine.h"
+#include "train/checkpoint.h"
+#include "train/method.h"
+#include "train/train_log.h"
+#include "train/train_options.h"
+
+typedef struct Trainer {
+    const TrainOptions *o;
+    const Method *method;
+    int lock; /* descriptor of output_dir, locked; -1: none */
+
+    Dataset data, eval; /* eval.n = 0: none */
+    Engine engine;
+    Encoder encoder;
+    Loader *loader;
+    Optimizer opt;
+    Schedule schedule;
+
+    TrainState state;
+    int64_t total; /* steps of the whole run */
+    int64_t saved; /* step of the newest checkpoint; 0: none */
+    int bad_seen;  /* entries of loader_bad that are in state.skipped */
+    json_t *settings, *inputs;
+    char started[32];
+    double peak; /* floating-point operations per second that the machine can do in the compute format */
+    TrainLog log;
+    Progress bar;
+} Trainer;
+
+int trainer_open(Trainer *t, const TrainOptions *o, Err *err);
+void trainer_close(Trainer *t);
+
+/* A loader over the training data (from t->state on) or over the evaluation data (once, in file order). */
+Loader *trainer_loader(Trainer *t, bool eval, Err *err);
+
+#endif
