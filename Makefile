@@ -198,7 +198,9 @@ check-all: all $(TESTS) $(REPLAYS)
 	        '$(r) tests/fuzz/corpus/$(r:$(BUILD)/tests/fuzz/replay_%=%)') \
 	    -- layers tools/layers.sh -- sizes tools/longest.sh -- format tools/check_format.sh \
 	    -- symbols 'tools/check_symbols.sh $(BUILD)/libosler.a $(BUILD)/libosler.so' \
-	    -- headers 'tools/check_headers.sh $(CC) $(subst ','"'"',$(CFLAGS))'
+	    -- headers 'KERNEL_FLAGS="$(KERNEL_FLAGS)" tools/check_headers.sh $(CC) $(subst ','"'"',$(CFLAGS))'
+
+KERNEL_FLAGS := $(if $(filter x86_64,$(ARCH)),$(ISA_avx512) $(DTYPE_f32) -DSUFFIX=_f32_avx512)
 
 selected = $(foreach t,$(TEST_SRC:tests/%.c=%),$(if $(findstring $(T),$(t)),$(BUILD)/tests/$(t)))
 test: $(selected) $(if $(findstring cli,$(selected)),$(BUILD)/osler)

@@ -28,7 +28,7 @@ Die Lunge ist beidseits belüftet; kein Erguss, keine Stauung. Le cœur est de t
 患者的心脏大小正常。双肺清晰,无胸腔积液。 심장의 크기는 정상이다. 心臓の大きさは正常です。
 Сердце нормальных размеров. القلب طبيعي الحجم. หัวใจมีขนาดปกติ हृदय का आकार सामान्य है।
 def dose(weight_kg, mg_per_kg=0.3):\n    return min(weight_kg * mg_per_kg, 24.0)  # mg\n
-""".split("\n")
+""".split("\n") + ["Findings:\n\nNone.\n\nImpression:\n\nNormal.\n\n"] * 2
 
 WORDS = """pneumothorax cardiomegaly effusion atelectasis consolidation the of and is Is IS NODULE nodule's mm cm µg/mL mg/kg °C ±
 10^9/L mmol·L⁻¹ Na⁺ Ca²⁺ H₂O CO₂ β-blocker α₁-antitrypsin naïve café Ångström Ω Å ﬁne ﬂow ½ ² ① Ⅳ 12345 3.14159 1,000,000 0x1F""".split()

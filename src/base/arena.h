@@ -3,7 +3,7 @@
  *
  * Four arenas live in a training process, each with one lifetime: `model` (weights, adapters, parameter gradients,
  * optimizer state), `step` (activations, released after every step), `session` (KV cache), `request`.  Allocation
- * bumps a pointer; release goes back to a mark, last in first out.  Nothing is freed one by one, and no step calls malloc.
+ * bumps a pointer; release goes back to a mark, last in first out.  Nothing is freed one by one; no step calls malloc.
  *
  *   size_t mark = arena_mark(a);
  *   float *tmp = arena_alloc(a, n * sizeof *tmp);      uninitialised, 64-byte aligned

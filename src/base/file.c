@@ -29,7 +29,7 @@ static bool injected(void)
     return true;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 int file_map(FileMap *m, const char *path, Err *err)
 {
@@ -82,7 +82,7 @@ int file_read(Buf *out, const char *path, size_t max_bytes, Err *err)
     return bad ? err_set(err, "%s: read error", path) : 0;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 int file_create(FileWriter *w, const char *path, Err *err)
 {
@@ -185,7 +185,7 @@ int file_copy(const char *dst, const char *src, Err *err)
     return rc;
 }
 
-/* ---- folders and paths -------------------------------------------------------------------------------------------- */
+/* ---- folders and paths ------------------------------------------------------------------------------------------- */
 
 bool file_exists(const char *path)
 {

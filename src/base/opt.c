@@ -9,7 +9,7 @@
 
 #include "base/yaml.h"
 
-/* ---- lists ---------------------------------------------------------------------------------------------------------- */
+/* ---- lists ------------------------------------------------------------------------------------------------------- */
 
 void strlist_add(StrList *l, const char *s)
 {
@@ -45,7 +45,7 @@ static void add_items(StrList *l, const char *text)
     buf_release(&item);
 }
 
-/* ---- which options were given, from opt_parse to opt_release -------------------------------------------------------- */
+/* ---- which options were given, from opt_parse to opt_release ----------------------------------------------------- */
 
 typedef struct Given {
     const void *opts;
@@ -76,7 +76,7 @@ static bool *given_new(const void *opts, int n_rows)
     return g->row;
 }
 
-/* ---- names ---------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 /* '-' and '_' are the same letter. */
 static char fold(char c)
@@ -197,7 +197,7 @@ static int unknown_key(const Opt *table, const char *word, size_t n, Err *err)
     return -1;
 }
 
-/* ---- values --------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static void *field(const Opt *o, void *opts)
 {
@@ -310,7 +310,7 @@ void opt_release(const Opt *table, void *opts)
     given_forget(opts);
 }
 
-/* ---- the recipe ----------------------------------------------------------------------------------------------------- */
+/* ---- the recipe -------------------------------------------------------------------------------------------------- */
 
 static bool is_null(const Yaml *v)
 {
@@ -367,7 +367,7 @@ static int read_recipe(const Opt *table, void *opts, bool *given, const char *pa
     return rc;
 }
 
-/* ---- the command line ----------------------------------------------------------------------------------------------- */
+/* ---- the command line -------------------------------------------------------------------------------------------- */
 
 typedef struct Setting {
     const Opt *row;

@@ -7,7 +7,7 @@
  *       { "model",         OPT_PATH, offsetof(TrainOpts, model), .required = true, .help = "checkpoint directory" },
  *       { "learning_rate", OPT_REAL, offsetof(TrainOpts, learning_rate), .def = "1e-5", .alias = "lr",
  *         .min = 0, .max = 10, .help = "peak learning rate" },
- *       { "method",        OPT_ENUM, offsetof(TrainOpts, method), .def = "sft", .choices = "sft|dpo|grpo", .help = ... },
+ *       { "method",        OPT_ENUM, offsetof(TrainOpts, method), .def = "sft", .choices = "sft|dpo", .help = ... },
  *       { 0 }
  *   };
  *

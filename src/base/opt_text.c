@@ -9,7 +9,7 @@
 
 enum { HELP_COLUMN = 36, HELP_WIDTH = 110 };
 
-/* ---- --help --------------------------------------------------------------------------------------------------------- */
+/* ---- --help ------------------------------------------------------------------------------------------------------ */
 
 /* Prints text at HELP_COLUMN, words wrapped; the cursor stands at `column`. */
 static void print_wrapped(FILE *f, int column, const char *text)
@@ -76,7 +76,7 @@ void opt_help(FILE *f, const char *usage, const char *about, const Opt *table)
     fprintf(f, "\n--key value, --key=value and key=value are the same; so are '-' and '_' in a key.\n");
 }
 
-/* ---- the recipe ----------------------------------------------------------------------------------------------------- */
+/* ---- the recipe -------------------------------------------------------------------------------------------------- */
 
 /* The code point of the valid UTF-8 sequence at s, and its length. */
 static uint32_t utf8_decode(const unsigned char *s, size_t *len)
@@ -130,7 +130,7 @@ static void add_real(Buf *b, double x)
     char s[40];
     for (int digits = 6; digits <= 17; digits++) {
         snprintf(s, sizeof s, "%.*g", digits, x);
-        if (strtod(s, NULL) == x) break; /* -Wfloat-equal does not apply: the same bits are meant */
+        if (strtod(s, NULL) == x) break;
     }
     buf_str(b, s);
 }

@@ -28,7 +28,8 @@ static int check_segments(const Batch *b, Err *err)
         if (s->start != row || s->len < 1) return err_set(err, "segment %d: rows do not follow segment %d's", i, i - 1);
         row += s->len;
         if (row > b->n) return err_set(err, "segment %d: ends behind the last row", i);
-        if (s->prefix < -1 || s->prefix >= i) return err_set(err, "segment %d: prefix %d is not before it", i, s->prefix);
+        if (s->prefix < -1 || s->prefix >= i)
+            return err_set(err, "segment %d: prefix %d is not before it", i, s->prefix);
         if (s->sample < 0 || s->sample >= b->n_samples) return err_set(err, "segment %d: no sample %d", i, s->sample);
         if (s->prefix >= 0 && b->seg[s->prefix].sample != s->sample)
             return err_set(err, "segment %d: continues segment %d of another sample", i, s->prefix);
@@ -48,7 +49,8 @@ static int64_t check_images(const Batch *b, int merge, Err *err)
         patches += (int64_t)im->grid_h * im->grid_w;
         if (patches > b->n_patches) return err_set(err, "image %d: more patches than pixels", i);
     }
-    if (patches != b->n_patches) return err_set(err, "images cover %lld of %d patches", (long long)patches, b->n_patches);
+    if (patches != b->n_patches)
+        return err_set(err, "images cover %lld of %d patches", (long long)patches, b->n_patches);
     if (patches > 0 && (b->patch_dim < 1 || !b->pixels)) return err_set(err, "images without pixels");
     for (int64_t i = 0; i < patches * b->patch_dim; i++)
         if (!isfinite(b->pixels[i])) return err_set(err, "pixel %lld is not finite", (long long)i);
@@ -65,15 +67,18 @@ static int check_rows(const Batch *b, int vocab, int64_t features, Err *err)
         for (int a = 0; a < 3; a++)
             if (b->pos[a * (int64_t)b->n + i] < 0) return err_set(err, "row %d: negative position", i);
     }
-    if (next != features) return err_set(err, "%lld image tokens for %lld features", (long long)next, (long long)features);
+    if (next != features)
+        return err_set(err, "%lld image tokens for %lld features", (long long)next, (long long)features);
     return 0;
 }
 
 static int check_targets(const Batch *b, int vocab, Err *err)
 {
     for (int i = 0; i < b->n_targets; i++) {
-        if (b->target_row[i] < 0 || b->target_row[i] >= b->n) return err_set(err, "target %d: no row %d", i, b->target_row[i]);
-        if (b->target_id[i] < 0 || b->target_id[i] >= vocab) return err_set(err, "target %d: no id %d", i, b->target_id[i]);
+        if (b->target_row[i] < 0 || b->target_row[i] >= b->n)
+            return err_set(err, "target %d: no row %d", i, b->target_row[i]);
+        if (b->target_id[i] < 0 || b->target_id[i] >= vocab)
+            return err_set(err, "target %d: no id %d", i, b->target_id[i]);
         if (b->target_sample[i] < 0 || b->target_sample[i] >= b->n_samples)
             return err_set(err, "target %d: no sample %d", i, b->target_sample[i]);
         if (!isfinite(b->weight[i])) return err_set(err, "target %d: the weight is not finite", i);

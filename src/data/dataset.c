@@ -12,7 +12,7 @@
 /* Growth by doubling without a capacity of its own: the array is full where n is 0 or a power of two. */
 #define PUSH(array, n, item)                                                                                           \
     do {                                                                                                               \
-        if (((n) & ((n) - 1)) == 0) (array) = xrealloc((array), (size_t)((n) ? 2 * (n) : 1) * sizeof *(array));        \
+        if (((n) & ((n)-1)) == 0) (array) = xrealloc((array), (size_t)((n) ? 2 * (n) : 1) * sizeof *(array));          \
         (array)[(n)++] = (item);                                                                                       \
     } while (0)
 

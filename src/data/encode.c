@@ -202,8 +202,7 @@ static int encode_as(Encoded *x, Encoder *e, const Sample *s, EncodeAs as, Err *
 {
     switch (as) {
     case ENCODE_CHAT: return encode_script(x, e, s, &(Script){.msg = s->msg, .n = s->n_msgs}, true, err);
-    case ENCODE_PROMPT:
-        return encode_script(x, e, s, &(Script){s->msg, prompt_messages(s), true}, true, err);
+    case ENCODE_PROMPT: return encode_script(x, e, s, &(Script){s->msg, prompt_messages(s), true}, true, err);
     default: return encode_pair(x, e, s, err);
     }
 }

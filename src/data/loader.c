@@ -26,8 +26,9 @@ struct Loader {
     const Dataset *data;
     Encoder *encoder;
     LoaderOptions opt;
-    int64_t limit; /* positions counted from epoch 0 on, as all of these: */
-    int64_t head;  /* the next one to be taken */
+    bool count_only; /* lengths are enough: images are not decoded */
+    int64_t limit;   /* positions counted from epoch 0 on, as all of these: */
+    int64_t head;    /* the next one to be taken */
 
     /* Shared with the workers under `lock`. */
     pthread_mutex_t lock;
@@ -93,7 +94,7 @@ static Item make_item(const Loader *l, int source)
     Item it = {.source = source};
     Err why = {0};
     it.ok = encode_sample(&it.x, l->encoder, s, l->opt.as, &why) == 0 && check_targets(&it.x, l->opt.as, &why) == 0 &&
-            encode_pixels(&it.x, l->encoder, s, &why) == 0;
+            (l->count_only || encode_pixels(&it.x, l->encoder, s, &why) == 0);
     if (it.ok) return it;
     encoded_release(&it.x);
     it.why = xmalloc(sizeof *it.why);
@@ -171,7 +172,8 @@ static int record_bad(Loader *l, Item *it, Err *err)
         *err = *it->why;
         sample_context(s, err);
         if (all_bad) err_context(err, "not one sample of the data can be used; the last one");
-        else if (limit > 0) err_context(err, "%d samples cannot be used, max_bad_samples is %d; the last", l->bad.n, limit);
+        else if (limit > 0)
+            err_context(err, "%d samples cannot be used, max_bad_samples is %d; the last", l->bad.n, limit);
     }
     item_release(it);
     return too_many || all_bad ? -1 : 0;
@@ -296,11 +298,11 @@ static int check_options(const Dataset *d, const Encoder *e, const LoaderOptions
     return err_hint(err, "the data is not what it was when the checkpoint was written");
 }
 
-Loader *loader_new(const Dataset *d, Encoder *e, const LoaderOptions *o, Err *err)
+static Loader *loader_start(const Dataset *d, Encoder *e, const LoaderOptions *o, bool count_only, Err *err)
 {
     if (check_options(d, e, o, err)) return NULL;
     Loader *l = xcalloc(1, sizeof *l);
-    l->data = d, l->encoder = e, l->opt = *o, l->state = o->start;
+    l->data = d, l->encoder = e, l->opt = *o, l->state = o->start, l->count_only = count_only;
     l->limit = o->samples > 0 ? o->samples : INT64_MAX;
     l->head = l->next = o->start.epoch * d->n + o->start.position;
     l->order = xmalloc((size_t)d->n * sizeof *l->order);
@@ -318,6 +320,31 @@ Loader *loader_new(const Dataset *d, Encoder *e, const LoaderOptions *o, Err *er
     err_set(err, "cannot start a thread to read data ahead");
     loader_free(l);
     return NULL;
+}
+
+Loader *loader_new(const Dataset *d, Encoder *e, const LoaderOptions *o, Err *err)
+{
+    return loader_start(d, e, o, false, err);
+}
+
+int64_t loader_count(const Dataset *d, Encoder *e, const LoaderOptions *o, Err *err)
+{
+    CHECK(o->samples > 0, "counting batches that never end");
+    if (check_options(d, e, o, err)) return -1;
+    int64_t left = o->samples - (o->start.epoch * d->n + o->start.position), n = 0;
+    if (!o->packing) return left > 0 ? (left + o->batch_size - 1) / o->batch_size : 0;
+    Loader *l = loader_start(d, e, o, true, err);
+    int rc = l ? 0 : -1;
+    while (rc == 0) {
+        rc = collect(l, err);
+        if (rc == 0 && l->window.n == 0) break;
+        if (rc == 0) plan_window(l);
+        n += l->n_packs;
+        for (int i = 0; i < l->window.n; i++) item_release(&l->window.at[i]);
+        l->window.n = 0;
+    }
+    loader_free(l);
+    return rc ? -1 : n;
 }
 
 void loader_free(Loader *l)

@@ -60,6 +60,13 @@ void loader_free(Loader *l); /* NULL is fine */
 /* 1: *b is the caller's. 0: the end. -1: too many bad samples, or an epoch without a usable one. */
 int loader_next(Loader *l, Batch **b, Err *err);
 
+/*
+ * How many batches the options give from their start to their end (`samples` is not 0).  With packing every sample is
+ * tokenised to find out, and images are measured, not decoded; without, it is a division that takes all samples for good
+ * ones.  -1 as for loader_next.
+ */
+int64_t loader_count(const Dataset *d, Encoder *e, const LoaderOptions *o, Err *err);
+
 /* Where the batch after the last one given begins. */
 LoaderState loader_state(const Loader *l);
 /* The samples left out so far, in the order they were met; borrowed until the next loader_next. */

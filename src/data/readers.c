@@ -194,8 +194,7 @@ static int read_content(Draft *d, char **out, const json_t *v, int *own, Err *er
     if (!json_is_array(v)) return err_set(err, "the content must be a string or a list of parts, got %s", json_kind(v));
     Buf text = {0};
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < json_array_size(v); i++)
-        rc = read_part(d, &text, json_array_get(v, i), own, err);
+    for (size_t i = 0; rc == 0 && i < json_array_size(v); i++) rc = read_part(d, &text, json_array_get(v, i), own, err);
     *out = rc ? NULL : text.data ? buf_take(&text) : xstrdup("");
     buf_release(&text);
     if (rc == 0 && *own > 0) {

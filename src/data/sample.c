@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 static const char *const FORMAT_NAME[DATA_FORMATS] = {
-    [DATA_MESSAGES] = "messages", [DATA_SHAREGPT] = "ShareGPT", [DATA_LLAVA] = "LLaVA",     [DATA_R1V] = "R1-V",
+    [DATA_MESSAGES] = "messages", [DATA_SHAREGPT] = "ShareGPT", [DATA_LLAVA] = "LLaVA",    [DATA_R1V] = "R1-V",
     [DATA_EASYR1] = "EasyR1",     [DATA_ALPACA] = "alpaca",     [DATA_VQARAD] = "VQA-RAD",
 };
 

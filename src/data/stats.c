@@ -64,8 +64,8 @@ static Err *err_keep(const Err *err)
 
 static int measure(ImageCheck *c, const Survey *v, Err *err)
 {
-    int rc = v->encoder ? encoder_image_size(&c->w, &c->h, v->encoder, c->ref, err)
-                        : image_size(&c->w, &c->h, c->ref, err);
+    int rc =
+        v->encoder ? encoder_image_size(&c->w, &c->h, v->encoder, c->ref, err) : image_size(&c->w, &c->h, c->ref, err);
     if (rc || !v->deep) return rc;
     Image im;
     if (image_load(&im, c->ref, err)) return -1;
@@ -322,7 +322,8 @@ void data_stats_print(FILE *f, const DataStats *st)
     print_spread(f, "height", &st->height);
     if (!st->tokenized) return;
     print_spread(f, "tokens per image", &st->image_tokens);
-    fprintf(f, "tokens    %lld, of which %lld are targets\n", (long long)st->tokens.total, (long long)st->targets.total);
+    fprintf(f, "tokens    %lld, of which %lld are targets\n", (long long)st->tokens.total,
+            (long long)st->targets.total);
     print_spread(f, "tokens per sample", &st->tokens);
     print_spread(f, "targets per sample", &st->targets);
     if (st->tokens.n) print_lengths(f, st);

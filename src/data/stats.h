@@ -39,7 +39,7 @@ typedef struct DataStats {
     FileStats *file;
     int n_files;
     int samples, pairs, text_only;
-    int duplicates; /* samples whose messages, answers and images all equal an earlier one's */
+    int duplicates;              /* samples whose messages, answers and images all equal an earlier one's */
     int system, user, assistant; /* messages */
     int untrained;               /* assistant messages with "loss": false */
 

@@ -17,11 +17,11 @@
 #include <mutex>
 #include <streambuf>
 
-#include "gdcmImage.h"
-#include "gdcmReader.h"
-#include "gdcmSequenceOfFragments.h"
-#include "gdcmSequenceOfItems.h"
-#include "gdcmTrace.h"
+#include <gdcmImage.h>
+#include <gdcmReader.h>
+#include <gdcmSequenceOfFragments.h>
+#include <gdcmSequenceOfItems.h>
+#include <gdcmTrace.h>
 
 extern "C" {
 #include "image/decoder.h"

@@ -8,6 +8,10 @@ static int open_model(Engine *e, const EngineOptions *o, Err *err)
     ModelOptions mo = {.dtype = o->dtype, .pack = o->pack};
     memcpy(mo.train, o->train, sizeof mo.train);
     e->model = model_load(o->model, &mo, err);
+    if (!e->model && o->new_adapter) {
+        peft_config_release(o->new_adapter);
+        free(o->new_adapter);
+    }
     if (!e->model) return -1;
     if (o->new_adapter) return model_add_adapter(e->model, o->new_adapter, o->train_adapter, o->seed, err);
     return o->adapter ? model_load_adapter(e->model, o->adapter, o->train_adapter, err) : 0;

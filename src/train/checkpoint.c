@@ -169,11 +169,11 @@ int checkpoint_save(const char *output_dir, const Checkpoint *c, int64_t limit, 
         Err other = {0};
         dir_remove(tmp, &other);
         err_context(err, "%s could not be written", path_basename(path));
-        err_hint(err, "earlier checkpoints are untouched; make room and run the same command again to go on from there");
+        err_hint(err,
+                 "earlier checkpoints are untouched; make room and run the same command again to go on from there");
     }
     Err old = {0};
-    if (rc == 0 && limit > 0 && remove_older(output_dir, limit, &old))
-        log_warn("an old checkpoint stays: %s", old.msg);
+    if (rc == 0 && limit > 0 && remove_older(output_dir, limit, &old)) log_warn("an old checkpoint stays: %s", old.msg);
     free(tmp);
     free(path);
     return rc;

@@ -7,6 +7,7 @@
  *   train_log_sync(&log, err);                                          before the checkpoint that counts on these lines
  *   train_log_close(&log);
  *
+ * A resumed run keeps the lines of its checkpoint and drops what a killed run wrote after it.
  * Every line is written at once, so a killed run leaves whole lines and perhaps one cut short, which opening drops.
  */
 #ifndef OSLER_TRAIN_TRAIN_LOG_H
@@ -22,11 +23,11 @@ typedef struct TrainLog {
     char *path;
     int fd;
     int64_t lines; /* in the file */
-    TensorBoard *board;
+    TensorBoard board;
 } TrainLog;
 
-/* Keeps the first `keep` lines of an existing file (atomically) and goes on after them. */
-int train_log_open(TrainLog *l, const char *dir, int64_t keep, Err *err);
+/* Keeps the first `keep` lines of an existing file (atomically) and goes on after them, behind `step` steps. */
+int train_log_open(TrainLog *l, const char *dir, int64_t keep, int64_t step, Err *err);
 /* Appends `line` (taken over) and sends its numbers to TensorBoard at `step`. */
 int train_log_write(TrainLog *l, int64_t step, json_t *line, Err *err);
 int train_log_sync(TrainLog *l, Err *err);

@@ -236,44 +236,57 @@ static bool is_regex(const StrList *l)
 }
 
 /* "a|b|c" with the dots taken literally. */
-static void add_alternatives(Buf *b, const char *const *item, int n)
+static void add_alternatives(Buf *b, const StrList *item)
 {
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < item->n; i++) {
         if (i) buf_byte(b, '|');
-        for (const char *s = item[i]; *s; s++) {
+        for (const char *s = item->at[i]; *s; s++) {
             if (*s == '.') buf_byte(b, '\\');
             buf_byte(b, (unsigned char)*s);
         }
     }
 }
 
-/* Every linear that can carry an adapter, by the ending of its name. */
-static const char *const ALL_LINEAR[] = {"q_proj",    "k_proj",   "v_proj",    "o_proj",       "gate_proj",   "up_proj",
-                                         "down_proj", "attn.qkv", "attn.proj", "merger.mlp.0", "merger.mlp.2"};
-enum { N_ALL_LINEAR = sizeof ALL_LINEAR / sizeof *ALL_LINEAR };
+/* "all": every linear of the parts that are not frozen, by the endings of their names. */
+static void add_all_linear(const TrainOptions *o, StrList *out)
+{
+    static const char *const BLOCK[] = {"q_proj",  "k_proj",    "v_proj",   "o_proj",   "gate_proj",
+                                        "up_proj", "down_proj", "attn.qkv", "attn.proj"};
+    int n = o->freeze_vision ? 7 : 9; /* the last two are the vision tower's own */
+    for (int i = 0; i < n; i++) strlist_add(out, BLOCK[i]);
+    if (o->freeze_merger) return;
+    strlist_add(out, "merger.mlp.0");
+    strlist_add(out, "merger.mlp.2");
+}
+
+/* A regular expression for what ends in one of the items and does not lie in a frozen part. */
+static void add_narrowed(const TrainOptions *o, const StrList *item, StrList *out)
+{
+    StrList frozen = {0};
+    Buf b = {0};
+    if (o->freeze_vision) strlist_add(&frozen, "visual.blocks");
+    if (o->freeze_merger) strlist_add(&frozen, "visual.merger");
+    if (o->freeze_language) strlist_add(&frozen, "language_model");
+    buf_str(&b, "(?!.*(");
+    add_alternatives(&b, &frozen);
+    buf_str(&b, ")\\.)(.*\\.)?(");
+    add_alternatives(&b, item);
+    buf_byte(&b, ')');
+    strlist_add(out, b.data);
+    buf_release(&b);
+    strlist_release(&frozen);
+}
 
 void train_lora_target(const TrainOptions *o, StrList *out)
 {
     const StrList *l = &o->lora_target;
-    bool all = l->n == 1 && (!strcmp(l->at[0], "all") || !strcmp(l->at[0], "all-linear"));
-    const char *const *item = all ? ALL_LINEAR : (const char *const *)l->at;
-    int n = all ? N_ALL_LINEAR : l->n;
-    bool narrow = o->freeze_vision || o->freeze_merger || o->freeze_language;
-    if (!narrow || (!all && is_regex(l))) {
-        for (int i = 0; i < n; i++) strlist_add(out, item[i]);
-        return;
-    }
-    const char *frozen[3];
-    int n_frozen = 0;
-    if (o->freeze_vision) frozen[n_frozen++] = "visual.blocks";
-    if (o->freeze_merger) frozen[n_frozen++] = "visual.merger";
-    if (o->freeze_language) frozen[n_frozen++] = "language_model";
-    Buf b = {0};
-    buf_str(&b, "(?!.*(");
-    add_alternatives(&b, frozen, n_frozen);
-    buf_str(&b, ")\\.)(.*\\.)?(");
-    add_alternatives(&b, item, n);
-    buf_byte(&b, ')');
-    strlist_add(out, b.data);
-    buf_release(&b);
+    StrList item = {0};
+    if (l->n == 1 && (!strcmp(l->at[0], "all") || !strcmp(l->at[0], "all-linear"))) add_all_linear(o, &item);
+    else
+        for (int i = 0; i < l->n; i++) strlist_add(&item, l->at[i]);
+    bool narrow = (o->freeze_vision || o->freeze_merger || o->freeze_language) && !is_regex(&item);
+    if (narrow) add_narrowed(o, &item, out);
+    else
+        for (int i = 0; i < item.n; i++) strlist_add(out, item.at[i]);
+    strlist_release(&item);
 }

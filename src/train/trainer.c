@@ -79,7 +79,8 @@ static int note_skipped(Trainer *t, Err *err)
     }
     int64_t all = rows + (int64_t)json_array_size(t->state.skipped);
     if (all <= t->o->max_bad_samples) return 0;
-    err_set(err, "%lld samples cannot be used, max_bad_samples is %lld", (long long)all, (long long)t->o->max_bad_samples);
+    err_set(err, "%lld samples cannot be used, max_bad_samples is %lld", (long long)all,
+            (long long)t->o->max_bad_samples);
     return err_hint(err, "`osler data check FILE` lists them");
 }
 
@@ -120,7 +121,9 @@ static int not_finite(const Trainer *t, const GlobalBatch *g, int first, int las
     name_samples(&names, t, g, first, last);
     err_set(err, "step %lld: the %s is not finite; %s", (long long)t->state.step + 1, what, names.data);
     buf_release(&names);
-    return err_hint(err, "nothing was overwritten; look at these samples, or lower learning_rate and start from the last checkpoint");
+    return err_hint(
+        err,
+        "nothing was overwritten; look at these samples, or lower learning_rate and start from the last checkpoint");
 }
 
 /* Scores one micro-batch and adds its gradients. */
@@ -202,12 +205,13 @@ static int log_step(Trainer *t, const StepReport *r, Err *err)
     progress_update(&t->bar, s->step, "loss %.4f, %.0f tokens/s, %.0f%% of peak, %.1f GiB", r->m.loss, rate, share,
                     gib(memory_resident()));
     if (s->step % t->o->logging_steps) return 0;
-    json_t *line = json_pack(
-        "{s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "step", (json_int_t)s->step, "epoch", s->epoch,
-        "loss", r->m.loss, "grad_norm", r->grad_norm, "learning_rate", r->learning_rate, "tokens",
-        (json_int_t)r->m.tokens, "target_tokens", (json_int_t)r->m.targets, "total_tokens", (json_int_t)s->tokens,
-        "samples_skipped", (json_int_t)json_array_size(s->skipped) + t->data.n_bad, "tokens_per_second",
-        rounded(rate, 0.1), "percent_of_peak", rounded(share, 0.01), "peak_rss_gib", rounded(gib(memory_peak()), 0.001));
+    json_t *line =
+        json_pack("{s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "step", (json_int_t)s->step, "epoch",
+                  s->epoch, "loss", r->m.loss, "grad_norm", r->grad_norm, "learning_rate", r->learning_rate, "tokens",
+                  (json_int_t)r->m.tokens, "target_tokens", (json_int_t)r->m.targets, "total_tokens",
+                  (json_int_t)s->tokens, "samples_skipped", (json_int_t)json_array_size(s->skipped) + t->data.n_bad,
+                  "tokens_per_second", rounded(rate, 0.1), "percent_of_peak", rounded(share, 0.01), "peak_rss_gib",
+                  rounded(gib(memory_peak()), 0.001));
     return train_log_write(&t->log, s->step, line, err);
 }
 

@@ -42,6 +42,9 @@ typedef struct Trainer {
 int trainer_open(Trainer *t, const TrainOptions *o, Err *err);
 void trainer_close(Trainer *t);
 
+/* Writes manifest.json; `finished` adds the time of the end. */
+int trainer_manifest(const Trainer *t, bool finished, Err *err);
+
 /* A loader over the training data (from t->state on) or over the evaluation data (once, in file order). */
 Loader *trainer_loader(Trainer *t, bool eval, Err *err);
 

@@ -357,6 +357,11 @@ static void printed_recipe_reads_back(void **state)
         opt_release(TABLE, &o), opt_release(TABLE, &again);
         buf_release(&b);
     }
+}
+
+static void unset_values_are_comments(void **state)
+{
+    (void)state;
     Opts o;
     expect(&o, NULL, "model=m lora_target=");
     free(o.system);
@@ -432,6 +437,7 @@ int main(void)
         cmocka_unit_test(wrong_usage_says_why),
         cmocka_unit_test(recipe_errors_say_where),
         cmocka_unit_test(printed_recipe_reads_back),
+        cmocka_unit_test(unset_values_are_comments),
         cmocka_unit_test(help_shows_the_table),
         cmocka_unit_test(nearest_words),
     };

@@ -49,8 +49,10 @@ static void expect(const char *row, const char *want)
 static void test_messages(void **state)
 {
     (void)state;
-    expect("{\"id\":\"s1\",\"messages\":[{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"user\",\"content\":\"<image>Q\"},"
-           "{\"role\":\"assistant\",\"content\":\"A\"},{\"role\":\"user\",\"content\":\"<image>\"},{\"role\":\"assistant\","
+    expect("{\"id\":\"s1\",\"messages\":[{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"user\",\"content\":\"<"
+           "image>Q\"},"
+           "{\"role\":\"assistant\",\"content\":\"A\"},{\"role\":\"user\",\"content\":\"<image>\"},{\"role\":"
+           "\"assistant\","
            "\"content\":\"B\",\"loss\":false}],\"images\":[\"x.png\",\"/abs/y.dcm#frame=2\"]}",
            "messages|s1|system:S|user:<image>Q|assistant*:A|user:<image>|assistant:B|folder/x.png|/abs/y.dcm#frame=2");
     expect("{\"messages\":[{\"role\":\"user\",\"content\":\"Q\"}]}", "messages|rows.jsonl:1|user:Q");
@@ -66,25 +68,31 @@ static void test_parts(void **state)
            "{\"type\":\"text\",\"text\":\"then \"},{\"type\":\"image_url\",\"image_url\":\"file:///b.png\"},"
            "{\"type\":\"text\",\"text\":\"?\"}]}]}",
            "messages|rows.jsonl:1|user:<image>then <image>?|folder/a.png|/b.png");
-    expect("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\"},{\"type\":\"text\",\"text\":\"Q\"}]},"
-           "{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"image\":\"own.png\"}]},"
-           "{\"role\":\"user\",\"content\":\"<image>last\"}],\"images\":[{\"path\":\"1.png\",\"bytes\":null},\"2.png\"]}",
-           "messages|rows.jsonl:1|user:<image>Q|user:<image>|user:<image>last|folder/1.png|folder/own.png|folder/2.png");
+    expect(
+        "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\"},{\"type\":\"text\",\"text\":\"Q\"}]},"
+        "{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"image\":\"own.png\"}]},"
+        "{\"role\":\"user\",\"content\":\"<image>last\"}],\"images\":[{\"path\":\"1.png\",\"bytes\":null},\"2.png\"]}",
+        "messages|rows.jsonl:1|user:<image>Q|user:<image>|user:<image>last|folder/1.png|folder/own.png|folder/2.png");
 }
 
 static void test_preferences(void **state)
 {
     (void)state;
-    expect("{\"messages\":[{\"role\":\"user\",\"content\":\"<image>Q\"}],\"chosen\":\"C\",\"rejected\":\"R\",\"images\":[\"x\"]}",
+    expect("{\"messages\":[{\"role\":\"user\",\"content\":\"<image>Q\"}],\"chosen\":\"C\",\"rejected\":\"R\","
+           "\"images\":[\"x\"]}",
            "messages|rows.jsonl:1|user:<image>Q|folder/x|+C|-R");
-    expect("{\"prompt\":[{\"role\":\"user\",\"content\":\"Q\"}],\"chosen\":[{\"role\":\"assistant\",\"content\":\"C\"}],"
-           "\"rejected\":[{\"role\":\"assistant\",\"content\":\"R\"}]}",
-           "messages|rows.jsonl:1|user:Q|+C|-R");
+    expect(
+        "{\"prompt\":[{\"role\":\"user\",\"content\":\"Q\"}],\"chosen\":[{\"role\":\"assistant\",\"content\":\"C\"}],"
+        "\"rejected\":[{\"role\":\"assistant\",\"content\":\"R\"}]}",
+        "messages|rows.jsonl:1|user:Q|+C|-R");
     expect("{\"prompt\":\"Q\",\"chosen\":\"C\",\"rejected\":\"R\"}", "messages|rows.jsonl:1|user:Q|+C|-R");
-    expect("{\"conversations\":[{\"from\":\"human\",\"value\":\"Q\"},{\"from\":\"gpt\",\"value\":\"A\"},{\"from\":\"human\","
-           "\"value\":\"P\"}],\"chosen\":{\"from\":\"gpt\",\"value\":\"C\"},\"rejected\":{\"from\":\"gpt\",\"value\":\"R\"}}",
+    expect("{\"conversations\":[{\"from\":\"human\",\"value\":\"Q\"},{\"from\":\"gpt\",\"value\":\"A\"},{\"from\":"
+           "\"human\","
+           "\"value\":\"P\"}],\"chosen\":{\"from\":\"gpt\",\"value\":\"C\"},\"rejected\":{\"from\":\"gpt\",\"value\":"
+           "\"R\"}}",
            "ShareGPT|rows.jsonl:1|user:Q|assistant*:A|user:P|+C|-R");
-    expect("{\"instruction\":\"Q\",\"input\":\"\",\"chosen\":\"C\",\"rejected\":\"R\"}", "alpaca|rows.jsonl:1|user:Q|+C|-R");
+    expect("{\"instruction\":\"Q\",\"input\":\"\",\"chosen\":\"C\",\"rejected\":\"R\"}",
+           "alpaca|rows.jsonl:1|user:Q|+C|-R");
 }
 
 static void test_conversations(void **state)
@@ -194,16 +202,19 @@ static void test_bad_messages(void **state)
     expect_bad("{\"messages\":\"hello\"}", "\"messages\" must be a list, got string");
     expect_bad(MESSAGES("7"), "messages[0]: a message must be an object, got integer");
     expect_bad(MESSAGES("{\"content\":\"Q\"}"), "\"role\" is missing");
-    expect_bad(MESSAGES(USER("\"Q\"") ",{\"role\":\"doctor\",\"content\":\"A\"}"), "messages[1]: unknown role \"doctor\"");
+    expect_bad(MESSAGES(USER("\"Q\"") ",{\"role\":\"doctor\",\"content\":\"A\"}"),
+               "messages[1]: unknown role \"doctor\"");
     expect_bad(MESSAGES(USER("\"\"")), "the user message is empty");
     expect_bad(MESSAGES(USER("\" \\n\"")), "the user message is empty");
     expect_bad(MESSAGES(USER("[]")), "the user message is empty");
     expect_bad(MESSAGES(USER("null")), "the content is missing");
     expect_bad(MESSAGES(USER("3")), "must be a string or a list of parts, got integer");
     expect_bad(MESSAGES(USER("\"a\\u0000b\"")), "NUL");
-    expect_bad(MESSAGES(USER("\"Q\"") ",{\"role\":\"system\",\"content\":\"S\"}"), "a system message is allowed only once");
-    expect_bad(MESSAGES("{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"system\",\"content\":\"T\"}," USER("\"Q\"")),
-               "messages[1]: a system message is allowed only once");
+    expect_bad(MESSAGES(USER("\"Q\"") ",{\"role\":\"system\",\"content\":\"S\"}"),
+               "a system message is allowed only once");
+    expect_bad(
+        MESSAGES("{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"system\",\"content\":\"T\"}," USER("\"Q\"")),
+        "messages[1]: a system message is allowed only once");
     expect_bad(MESSAGES("{\"role\":\"system\",\"content\":\"S\"}"), "no user or assistant message");
     expect_bad(MESSAGES("{\"role\":\"assistant\",\"content\":\"S\",\"loss\":1}"), "\"loss\" must be true or false");
     expect_bad("{\"id\":[],\"messages\":[" USER("\"Q\"") "]}", "\"id\" must be text or a number");
@@ -225,8 +236,10 @@ static void test_bad_images(void **state)
     expect_bad(MESSAGES(USER("[{\"type\":\"image_url\"}]")), "\"image_url\" is missing");
     expect_bad(MESSAGES(USER("[{\"type\":\"audio\"}]")), "content of type \"audio\"");
     expect_bad(MESSAGES(USER("[\"text\"]")), "got string");
-    expect_bad(WITH(USER("[{\"type\":\"image\"},{\"type\":\"image\",\"image\":\"b\"}]"), "[\"a\"]"), "path of their own");
-    expect_bad("{\"image\":\"a\",\"conversations\":[{\"from\":\"human\",\"value\":\"Q\"}]}", "0 <image> markers but 1 image");
+    expect_bad(WITH(USER("[{\"type\":\"image\"},{\"type\":\"image\",\"image\":\"b\"}]"), "[\"a\"]"),
+               "path of their own");
+    expect_bad("{\"image\":\"a\",\"conversations\":[{\"from\":\"human\",\"value\":\"Q\"}]}",
+               "0 <image> markers but 1 image");
 }
 
 static void test_bad_layouts(void **state)
@@ -235,7 +248,8 @@ static void test_bad_layouts(void **state)
     expect_bad("{}", "no known layout has the keys of an empty object");
     expect_bad("{\"text\":\"x\",\"label\":3}", "no known layout has the keys \"text\", \"label\"");
     expect_bad("{\"messages\":null}", "no known layout");
-    expect_bad("{\"conversations\":[{\"from\":\"narrator\",\"value\":\"x\"}]}", "conversations[0]: unknown role \"narrator\"");
+    expect_bad("{\"conversations\":[{\"from\":\"narrator\",\"value\":\"x\"}]}",
+               "conversations[0]: unknown role \"narrator\"");
     expect_bad("{\"instruction\":\"I\",\"output\":\"\"}", "the assistant message is empty");
     expect_bad("{\"instruction\":\"I\",\"history\":[[\"q\"]]}", "history[0] is not a list of question and answer");
     expect_bad("{\"problem\":\"P\",\"answer\":[\"A\"]}", "\"answer\" must be text or a number, got array");
@@ -247,10 +261,12 @@ static void test_bad_preferences(void **state)
     (void)state;
     expect_bad("{\"messages\":[" USER("\"Q\"") "],\"chosen\":\"C\"}", "\"rejected\" must be a string or one message");
     expect_bad("{\"messages\":[" USER("\"Q\"") "],\"chosen\":\"C\",\"rejected\":\" \"}", "\"rejected\" is empty");
-    expect_bad("{\"messages\":[" USER("\"Q\"") "],\"chosen\":\"<image>\",\"rejected\":\"R\"}", "holds an <image> marker");
+    expect_bad("{\"messages\":[" USER("\"Q\"") "],\"chosen\":\"<image>\",\"rejected\":\"R\"}",
+               "holds an <image> marker");
     expect_bad("{\"messages\":[" USER("\"Q\"") "],\"chosen\":{\"role\":\"user\",\"content\":\"C\"},\"rejected\":\"R\"}",
                "chosen: the role must be assistant");
-    expect_bad("{\"messages\":[" USER("\"Q\"") ",{\"role\":\"assistant\",\"content\":\"A\"}],\"chosen\":\"C\",\"rejected\":\"R\"}",
+    expect_bad("{\"messages\":[" USER(
+                   "\"Q\"") ",{\"role\":\"assistant\",\"content\":\"A\"}],\"chosen\":\"C\",\"rejected\":\"R\"}",
                "must end with the user's message");
 }
 
@@ -412,14 +428,22 @@ static void test_portions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),       cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_preferences),    cmocka_unit_test(test_conversations),
-        cmocka_unit_test(test_reasoning_layouts), cmocka_unit_test(test_alpaca),
-        cmocka_unit_test(test_vqarad),         cmocka_unit_test(test_public_vqarad),
-        cmocka_unit_test(test_bad_messages),   cmocka_unit_test(test_bad_images),
-        cmocka_unit_test(test_bad_layouts),    cmocka_unit_test(test_bad_preferences),
-        cmocka_unit_test(test_lines),          cmocka_unit_test(test_array),
-        cmocka_unit_test(test_layout_is_remembered), cmocka_unit_test(test_broken_files),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_preferences),
+        cmocka_unit_test(test_conversations),
+        cmocka_unit_test(test_reasoning_layouts),
+        cmocka_unit_test(test_alpaca),
+        cmocka_unit_test(test_vqarad),
+        cmocka_unit_test(test_public_vqarad),
+        cmocka_unit_test(test_bad_messages),
+        cmocka_unit_test(test_bad_images),
+        cmocka_unit_test(test_bad_layouts),
+        cmocka_unit_test(test_bad_preferences),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_array),
+        cmocka_unit_test(test_layout_is_remembered),
+        cmocka_unit_test(test_broken_files),
         cmocka_unit_test(test_portions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

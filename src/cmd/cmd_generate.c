@@ -1,0 +1,202 @@
+/* osler generate: answers to the prompts of a dataset, or to one prompt. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/progress.h"
+#include "cmd/model_opts.h"
+#include "cmd/output.h"
+#include "data/pack.h"
+
+typedef struct GenerateOpts {
+    Common common;
+    ModelOpts model;
+    SamplingOpts sampling;
+    StrList data, image;
+    char *out, *prompt, *system;
+    int64_t n, max_batch;
+    bool logp;
+} GenerateOpts;
+
+#define AT(field) offsetof(GenerateOpts, field)
+static const Opt TABLE[] = {
+    MODEL_ROWS(GenerateOpts),
+    {"data", OPT_LIST, AT(data), .group = "Prompts",
+     .help = "files of samples; a prompt is everything before the first assistant message"},
+    {"prompt", OPT_TEXT, AT(prompt), .help = "one prompt, instead of data"},
+    {"image", OPT_LIST, AT(image), .help = "images of the prompt; <image> in the text says where, else they come first"},
+    {"system", OPT_TEXT, AT(system), .help = "system prompt of the prompt"},
+    {"out", OPT_PATH, AT(out),
+     .help = "JSON lines {id, n, ids, text, finish_reason}; where not given, stdout (the text alone for --prompt)"},
+    {"n", OPT_INT, AT(n), .def = "1", .min = 1, .max = 4096, .alias = "num_generations|num_return_sequences",
+     .help = "answers per prompt"},
+    {"max_batch", OPT_INT, AT(max_batch), .def = "16", .min = 1, .max = 4096, .help = "answers that grow together"},
+    {"logp", OPT_BOOL, AT(logp), .def = "false", .help = "add each token's log-probability under the model"},
+    SAMPLING_ROWS(GenerateOpts),
+    COMPUTE_ROWS(GenerateOpts),
+    SEED_ROW(GenerateOpts),
+    GENERAL_ROWS(GenerateOpts),
+    {0},
+};
+
+typedef struct Job {
+    Engine *e;
+    Encoder enc;
+    const Dataset *d;
+    int asked;    /* prompts given */
+    Output out;
+    Buf line;
+    int n;
+    int64_t total, done, written; /* answers */
+    char **ready;                 /* [total] lines that wait for earlier ones */
+    bool text_only; /* a single prompt's answers, as text on stdout */
+    Progress progress;
+} Job;
+
+static Batch *next_prompt(void *arg, Err *err)
+{
+    Job *j = arg;
+    if (j->asked == j->d->n) return NULL;
+    const Sample *s = &j->d->sample[j->asked];
+    Encoded x;
+    if (encode_sample(&x, &j->enc, s, ENCODE_PROMPT, err)) return NULL;
+    Batch *b = NULL;
+    if (encode_pixels(&x, &j->enc, s, err) == 0) {
+        BatchBuilder bb;
+        batch_begin(&bb, &j->e->proc);
+        batch_add_prompt(&bb, &x, j->asked++);
+        b = batch_finish(&bb);
+    }
+    encoded_release(&x);
+    return b;
+}
+
+static char *answer_line(const Sample *s, const Completion *c)
+{
+    Buf b = {0};
+    buf_str(&b, "{\"id\": ");
+    json_append_str(&b, s->id, strlen(s->id));
+    buf_printf(&b, ", \"n\": %d, ", c->draw);
+    json_append_ints(&b, "ids", c->id, c->n);
+    buf_str(&b, ", \"text\": ");
+    json_append_str(&b, c->text, c->text_len);
+    buf_printf(&b, ", \"finish_reason\": \"%s\"", c->finish_reason);
+    if (c->logp) {
+        buf_str(&b, ", \"logp\": [");
+        for (int i = 0; i < c->n; i++) buf_printf(&b, i ? ", %.9g" : "%.9g", (double)c->logp[i]);
+        buf_byte(&b, ']');
+    }
+    buf_byte(&b, '}');
+    return buf_take(&b);
+}
+
+/* Answers finish in any order and are written in the order of the prompts. */
+static int take_answer(void *arg, const Completion *c, Err *err)
+{
+    (void)err;
+    Job *j = arg;
+    progress_update(&j->progress, ++j->done, "%s", "");
+    j->ready[(int64_t)c->prompt * j->n + c->draw] =
+        j->text_only ? xstrndup(c->text, c->text_len) : answer_line(&j->d->sample[c->prompt], c);
+    for (; j->written < j->total && j->ready[j->written]; j->written++) {
+        buf_str(&j->line, j->ready[j->written]);
+        output_line(&j->out, &j->line);
+        free(j->ready[j->written]);
+        j->ready[j->written] = NULL;
+    }
+    return 0;
+}
+
+static void stream_text(void *arg, int prompt, int draw, const char *bytes, size_t n)
+{
+    (void)arg, (void)prompt, (void)draw;
+    fwrite(bytes, 1, n, stdout);
+    fflush(stdout);
+}
+
+/* A single answer as text appears as it comes. */
+static int stream_end(void *arg, const Completion *c, Err *err)
+{
+    (void)arg, (void)c, (void)err;
+    putchar('\n');
+    return 0;
+}
+
+static int answer_all(Job *j, const GenerateOpts *o, Err *err)
+{
+    GenerateOptions go = generate_options(&o->sampling, (uint64_t)o->common.seed);
+    go.n = j->n;
+    go.max_batch = (int)o->max_batch;
+    go.logp = o->logp;
+    if (j->text_only && j->n == 1)
+        return generate(j->e, &go, &(GenerateIo){next_prompt, stream_end, stream_text, j}, err);
+    if (output_open(&j->out, o->out, err)) return -1;
+    j->total = (int64_t)j->d->n * j->n;
+    j->ready = xcalloc((size_t)j->total + 1, sizeof *j->ready);
+    progress_start(&j->progress, "generate", j->total, "answer");
+    int rc = generate(j->e, &go, &(GenerateIo){next_prompt, take_answer, NULL, j}, err);
+    progress_end(&j->progress);
+    for (int64_t i = 0; i < j->total; i++) free(j->ready[i]);
+    free(j->ready);
+    buf_release(&j->line);
+    return output_close(&j->out, rc, err);
+}
+
+/* The command line's prompt as a dataset of one sample. */
+static void prompt_dataset(Dataset *d, const GenerateOpts *o)
+{
+    *d = (Dataset){.sample = xcalloc(1, sizeof *d->sample), .n = 1};
+    Sample *s = d->sample;
+    s->id = xstrdup("prompt");
+    s->at = (RowPlace){"--prompt", 1, 1};
+    s->msg = xcalloc(2, sizeof *s->msg);
+    if (o->system) s->msg[s->n_msgs++] = (Message){xstrdup("system"), xstrdup(o->system), false};
+    const Message bare = {(char[]){"user"}, o->prompt, false};
+    Buf text = {0};
+    for (int i = chat_count_images(&bare, 1); i < o->image.n; i++) buf_str(&text, IMAGE_MARKER);
+    buf_str(&text, o->prompt);
+    s->msg[s->n_msgs++] = (Message){xstrdup("user"), buf_take(&text), false};
+    s->images = xcalloc((size_t)o->image.n + 1, sizeof *s->images);
+    for (int i = 0; i < o->image.n; i++) s->images[s->n_images++] = xstrdup(o->image.at[i]);
+}
+
+static int check_opts(const GenerateOpts *o, const StrList *operands, Err *err)
+{
+    if (no_operands(operands, err)) return -1;
+    if (!o->data.n && !o->prompt) return usage_error(err, "one of data and prompt is needed");
+    if (o->data.n && (o->prompt || o->image.n || o->system))
+        return usage_error(err, "prompt, image and system do not go together with data");
+    return 0;
+}
+
+static int run(void *opts, const StrList *operands, Err *err)
+{
+    const GenerateOpts *o = opts;
+    Dataset d;
+    Engine e;
+    if (check_opts(o, operands, err)) return -1;
+    if (o->prompt) prompt_dataset(&d, o);
+    else if (open_dataset(&d, &o->data, (uint64_t)o->common.seed, err)) return -1;
+    int rc = open_engine(&e, &o->common, &o->model, NULL, err);
+    if (rc == 0) {
+        Job j = {.e = &e, .d = &d, .n = (int)o->n, .text_only = o->prompt && !o->out};
+        rc = encoder_init(&j.enc, e.tok, &e.proc, 0, err);
+        if (rc == 0) {
+            rc = answer_all(&j, o, err);
+            encoder_release(&j.enc);
+        }
+        engine_close(&e);
+    }
+    dataset_release(&d);
+    return rc;
+}
+
+const Verb VERB_GENERATE = {
+    .name = "generate",
+    .about = "answers to the prompts of a dataset, or to one prompt",
+    .usage = "osler generate --model DIR [--adapter DIR] (--data F --out O.jsonl | --prompt TEXT [--image REF])",
+    .table = TABLE,
+    .size = sizeof(GenerateOpts),
+    .run = run,
+};

@@ -1,0 +1,39 @@
+#include "cmd/model_opts.h"
+
+#include <stdio.h>
+
+int open_engine(Engine *e, const Common *c, const ModelOpts *m, const EngineOptions *train, Err *err)
+{
+    EngineOptions o = train ? *train : (EngineOptions){.pack = true};
+    o.model = m->dir;
+    o.adapter = m->adapter;
+    o.dtype = common_dtype(c);
+    o.min_pixels = m->min_pixels;
+    o.max_pixels = m->max_pixels;
+    return engine_open(e, &o, err);
+}
+
+int open_dataset(Dataset *d, const StrList *files, uint64_t seed, Err *err)
+{
+    if (dataset_load(d, files->at, files->n, seed, err)) return -1;
+    if (d->n_bad == 0) return 0;
+    for (int i = 0; i < d->n_bad && i < 20; i++) bad_row_print(stderr, &d->bad[i]);
+    err_set(err, "%d of %d rows are unusable", d->n_bad, d->n_bad + d->n);
+    err_hint(err, "osler data check FILE says more; mend or remove them");
+    dataset_release(d);
+    return -1;
+}
+
+GenerateOptions generate_options(const SamplingOpts *s, uint64_t seed)
+{
+    GenerateOptions o = GENERATE_DEFAULTS;
+    o.max_new_tokens = (int)s->max_new_tokens;
+    o.sampling = (SamplerOptions){.temperature = s->temperature,
+                                  .top_p = s->top_p,
+                                  .min_p = s->min_p,
+                                  .repetition_penalty = s->repetition_penalty,
+                                  .top_k = (int)s->top_k,
+                                  .seed = seed};
+    o.stop = &s->stop;
+    return o;
+}

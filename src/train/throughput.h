@@ -1,0 +1,24 @@
+/*
+ * throughput.h - how much work a step does, and how much the machine could do: percent_of_peak in the log.
+ *
+ *   percent = 100 * train_flops(model, batch) / seconds / machine_peak(dtype)
+ *
+ * Only useful work counts: what activation checkpointing computes a second time does not.
+ */
+#ifndef OSLER_TRAIN_THROUGHPUT_H
+#define OSLER_TRAIN_THROUGHPUT_H
+
+#include "model/model.h"
+
+/*
+ * Forward and backward of a batch.  A weight's share: forward 1; the gradient of its input 1, where something before it
+ * trains; its own gradient 1, where it trains.  A frozen vision tower costs its forward pass, a frozen language model
+ * under adapters two.  The adapters' own products are left out; so is the second half of attention's backward pass
+ * under frozen weights.
+ */
+double train_flops(const Model *m, const Batch *b);
+
+/* Matrix-product operations per second that this machine reaches in the compute format; measured at the first call. */
+double machine_peak(DType dtype);
+
+#endif

@@ -1,0 +1,279 @@
+/* How a run begins and ends: folder, data, model, where to go on. */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "train/manifest.h"
+#include "train/throughput.h"
+#include "train/trainer_impl.h"
+
+/* ---- what is asked for -------------------------------------------------------------------------------------------- */
+
+static int choose_method(Trainer *t, Err *err)
+{
+    const TrainOptions *o = t->o;
+    if (o->device != 0) return err_set(err, "device cuda is not available in this build");
+    if (o->method == TRAIN_SFT) t->method = &METHOD_SFT;
+    else return err_set(err, "method %s is not available in this build", o->method == TRAIN_DPO ? "dpo" : "grpo");
+    return 0;
+}
+
+static bool same_folder(const char *a, const char *b)
+{
+    struct stat x, y;
+    return a && !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Creates output_dir and keeps other runs out of it; the lock goes with the process. */
+static int take_folder(Trainer *t, Err *err)
+{
+    const TrainOptions *o = t->o;
+    if (dir_create(o->output_dir, err)) return -1;
+    if (same_folder(o->model, o->output_dir) || same_folder(o->adapter, o->output_dir)) {
+        err_set(err, "output_dir %s is the folder that the run starts from", o->output_dir);
+        return err_hint(err, "give another output_dir; what is trained from stays as it is");
+    }
+    t->lock = open(o->output_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (t->lock < 0) return err_errno(err, "%s", o->output_dir);
+    if (flock(t->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+        err_set(err, "another run is writing to %s", o->output_dir);
+        return err_hint(err, "wait for it, stop it, or give another output_dir");
+    }
+    return checkpoint_clean(o->output_dir, err);
+}
+
+/* ---- data --------------------------------------------------------------------------------------------------------- */
+
+static int load_rows(Dataset *d, const StrList *files, const TrainOptions *o, Err *err)
+{
+    if (dataset_load(d, files->at, files->n, (uint64_t)o->seed, err)) return -1;
+    for (int i = 0; i < d->n_bad && i < 10; i++) {
+        char place[512];
+        log_warn("left out: %s: %s", row_place(place, sizeof place, d->bad[i].at), d->bad[i].reason);
+    }
+    if (d->n_bad > 10) log_warn("left out: %d rows in all", d->n_bad);
+    if (d->n_bad <= o->max_bad_samples) return 0;
+    err_set(err, "%d rows cannot be used, max_bad_samples is %lld", d->n_bad, (long long)o->max_bad_samples);
+    return err_hint(err, "`osler data check FILE` lists them");
+}
+
+static int open_data(Trainer *t, Err *err)
+{
+    const TrainOptions *o = t->o;
+    if (load_rows(&t->data, &o->data, o, err)) return err_context(err, "data");
+    if (o->eval_data.n && load_rows(&t->eval, &o->eval_data, o, err)) return err_context(err, "eval_data");
+    if (t->data.n == 0) return err_set(err, "the training data has no usable sample");
+    return 0;
+}
+
+/* Positions in the order of samples after which the data ends; 0: never, the steps are counted. */
+static int64_t sample_limit(const Trainer *t)
+{
+    return t->o->max_steps ? 0 : (int64_t)ceil(t->o->epochs * t->data.n);
+}
+
+static LoaderOptions loader_options(const Trainer *t, bool eval)
+{
+    const TrainOptions *o = t->o;
+    LoaderOptions l = {
+        .as = ENCODE_CHAT,
+        .batch_size = (int)o->batch_size,
+        .packing = o->packing,
+        .seed = (uint64_t)o->seed,
+        .threads = pool_threads() < 8 ? pool_threads() : 8,
+    };
+    const Dataset *d = eval ? &t->eval : &t->data;
+    l.max_bad_samples = (int)o->max_bad_samples - d->n_bad;
+    l.samples = eval ? d->n : sample_limit(t);
+    if (!eval) l.shuffle = o->shuffle, l.start = t->state.loader;
+    return l;
+}
+
+Loader *trainer_loader(Trainer *t, bool eval, Err *err)
+{
+    LoaderOptions l = loader_options(t, eval);
+    return loader_new(eval ? &t->eval : &t->data, &t->encoder, &l, err);
+}
+
+/* ---- model -------------------------------------------------------------------------------------------------------- */
+
+static PeftConfig *fresh_adapter(const TrainOptions *o, Err *err)
+{
+    StrList target = {0};
+    PeftConfig *cfg = xcalloc(1, sizeof *cfg);
+    train_lora_target(o, &target);
+    if (peft_config_init(cfg, (const char *const *)target.at, target.n, err)) {
+        err_context(err, "lora_target");
+        free(cfg);
+        cfg = NULL;
+    } else {
+        cfg->r = (int)o->lora_rank;
+        cfg->lora_alpha = o->lora_alpha;
+        cfg->lora_dropout = o->lora_dropout;
+        cfg->use_rslora = o->use_rslora;
+        cfg->base_model = xstrdup(o->model);
+    }
+    strlist_release(&target);
+    return cfg;
+}
+
+static int open_engine(Trainer *t, Err *err)
+{
+    const TrainOptions *o = t->o;
+    bool full = o->finetuning_type == FINETUNE_FULL;
+    EngineOptions e = {
+        .model = o->model,
+        .adapter = o->adapter,
+        .dtype = train_dtype(o),
+        .train = {[PART_VISION] = full && !o->freeze_vision,
+                  [PART_MERGER] = full && !o->freeze_merger,
+                  [PART_LANGUAGE] = full && !o->freeze_language},
+        .train_adapter = !full,
+        .pack = true,
+        .checkpoint = o->gradient_checkpointing,
+        .min_pixels = o->min_pixels,
+        .max_pixels = o->max_pixels,
+        .seed = (uint64_t)o->seed,
+    };
+    if (!full && !o->adapter && !(e.new_adapter = fresh_adapter(o, err))) return -1;
+    if (engine_open(&t->engine, &e, err)) return -1;
+    if (encoder_init(&t->encoder, t->engine.tok, &t->engine.proc, (int)o->max_length, err)) return -1;
+    optimizer_init(&t->opt, t->engine.model,
+                   &(OptimOptions){.lr = {[PART_VISION] = o->vision_learning_rate,
+                                          [PART_MERGER] = o->merger_learning_rate,
+                                          [PART_LANGUAGE] = o->learning_rate},
+                                   .beta1 = o->adam_beta1,
+                                   .beta2 = o->adam_beta2,
+                                   .eps = o->adam_epsilon,
+                                   .weight_decay = o->weight_decay,
+                                   .max_grad_norm = o->max_grad_norm});
+    return 0;
+}
+
+/* ---- length ------------------------------------------------------------------------------------------------------- */
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int plan_steps(Trainer *t, Err *err)
+{
+    const TrainOptions *o = t->o;
+    t->total = o->max_steps;
+    if (!o->max_steps) {
+        LoaderOptions l = loader_options(t, false);
+        int64_t batches = loader_count(&t->data, &t->encoder, &l, err);
+        if (batches < 0) return -1;
+        t->total = divide_up(batches, o->accumulation);
+    }
+    t->schedule =
+        (Schedule){(ScheduleType)o->scheduler, schedule_warmup(o->warmup_steps, o->warmup_ratio, t->total), t->total};
+    return 0;
+}
+
+/* ---- where to go on ----------------------------------------------------------------------------------------------- */
+
+static void add_number(json_t *settings, const char *key, int64_t n)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)n);
+    json_object_set_new(settings, key, json_string(text));
+}
+
+/* A constant rate does not know how long the run is, so such a run may be made longer. */
+static int collect_settings(Trainer *t, Err *err)
+{
+    t->inputs = inputs_digest(t->o, t->engine.model, &t->data, &t->eval, err);
+    if (!t->inputs) return -1;
+    t->settings = train_settings(t->o);
+    inputs_add_settings(t->settings, t->inputs);
+    add_number(t->settings, "warmup", t->schedule.warmup);
+    if (t->schedule.type != SCHEDULE_CONSTANT) add_number(t->settings, "total_steps", t->total);
+    return 0;
+}
+
+static int find_state(Trainer *t, Err *err)
+{
+    const char *output_dir = t->o->output_dir;
+    t->state.skipped = json_array();
+    if (!t->o->resume) return checkpoint_remove_all(output_dir, err);
+    char *dir;
+    TrainState found;
+    int rc = checkpoint_find(&dir, &found, output_dir, t->settings, err);
+    if (rc <= 0) return rc;
+    json_decref(t->state.skipped);
+    t->state = found;
+    t->saved = found.step;
+    log_note("going on from %s", dir);
+    rc = optimizer_load(&t->opt, dir, found.step, err);
+    free(dir);
+    return rc;
+}
+
+/* ---- all together ------------------------------------------------------------------------------------------------- */
+
+static int save_recipe(const Trainer *t, Err *err)
+{
+    Buf b = {0};
+    char *path = path_join(t->o->output_dir, "recipe.yaml");
+    opt_print(&b, TRAIN_OPTIONS, t->o);
+    int rc = file_save(path, b.data, b.len, err);
+    free(path);
+    buf_release(&b);
+    return rc;
+}
+
+int trainer_manifest(const Trainer *t, bool finished, Err *err)
+{
+    char now[32];
+    time_now(now);
+    return manifest_save(&(Manifest){t->o, t->engine.model, t->inputs, t->started, finished ? now : NULL}, err);
+}
+
+static void announce(const Trainer *t)
+{
+    const Model *m = t->engine.model;
+    log_note("%s: %d samples, %lld steps of %lld x %lld; %.1f of %.1f million parameters are trained", t->method->name,
+             t->data.n, (long long)t->total, (long long)t->o->accumulation, (long long)t->o->batch_size,
+             1e-6 * (double)model_count(m, true), 1e-6 * (double)model_count(m, false));
+}
+
+int trainer_open(Trainer *t, const TrainOptions *o, Err *err)
+{
+    *t = (Trainer){.o = o, .lock = -1, .log.fd = -1};
+    time_now(t->started);
+    pool_start((int)o->threads);
+    if (choose_method(t, err) || take_folder(t, err) || open_data(t, err) || open_engine(t, err)) return -1;
+    if (plan_steps(t, err) || collect_settings(t, err) || find_state(t, err)) return -1;
+    if (save_recipe(t, err) || trainer_manifest(t, false, err)) return -1;
+    if (train_log_open(&t->log, o->output_dir, t->state.log_lines, t->state.step, err)) return -1;
+    t->loader = trainer_loader(t, false, err);
+    if (!t->loader) return -1;
+    t->peak = machine_peak(train_dtype(o));
+    announce(t);
+    return 0;
+}
+
+void trainer_close(Trainer *t)
+{
+    loader_free(t->loader);
+    train_log_close(&t->log);
+    optimizer_release(&t->opt);
+    encoder_release(&t->encoder);
+    engine_close(&t->engine);
+    dataset_release(&t->eval);
+    dataset_release(&t->data);
+    json_decref(t->state.skipped);
+    json_decref(t->settings);
+    json_decref(t->inputs);
+    if (t->lock >= 0) close(t->lock);
+}
