@@ -71,7 +71,8 @@ ifneq ($(filter kernels/cpu,$(MODULES)),)
 ARCH := $(shell uname -m)
 ifeq ($(ARCH),x86_64)
 VEC_TMPL := loops matmul attention
-TMPL_OBJ := $(foreach x,$(VEC_TMPL),$(foreach isa,avx2 avx512,$(foreach t,f32 bf16,$(BUILD)/kernels/cpu/$(x).$(t).$(isa).o)))
+TMPL_OBJ := $(foreach x,$(VEC_TMPL),$(foreach isa,avx2 avx512,$(foreach t,f32 bf16,$(BUILD)/kernels/cpu/$(x).$(t).$(isa).o))) \
+            $(foreach t,f32 bf16,$(BUILD)/kernels/cpu/product.$(t).avx512.o)
 endif
 endif
 ifneq ($(filter kernels,$(MODULES)),)
@@ -81,12 +82,13 @@ LIB_OBJ := $(OBJ) $(TMPL_OBJ)
 CMD_SRC := $(wildcard src/cmd/*.c)
 CMD_OBJ := $(CMD_SRC:src/%.c=$(BUILD)/%.o)
 
-.PHONY: all features help deps check check-all test longest layers format fuzz install clean FORCE
+.PHONY: all features help deps check check-all test longest layers format fuzz demo install clean FORCE
 all: features $(BUILD)/osler $(BUILD)/libosler.so
 
 help:
 	@echo "make                     the program ($(BUILD)/osler) and the library"
 	@echo "make check               installs what is missing, builds, runs every test and check"
+	@echo "make demo                trains a tiny model on real brain slices and scores it (demo/)"
 	@echo "make test T=tokenizer    runs the test programs whose path holds the word"
 	@echo "make fuzz T=json SECONDS=60    fuzzes one parser (clang)"
 	@echo "make format              clang-format over all sources"
@@ -138,7 +140,7 @@ $(BUILD)/kernels/cpu/$(3).$(1).$(2).o: src/kernels/cpu/$(3)_tmpl.c $(BUILD)/flag
 	$$(call say,CC,$$< $(1) $(2))
 	$$(Q)$(CC) $(CFLAGS) $(ISA_$(2)) $(VEC) $(DTYPE_$(1)) -DSUFFIX=_$(1)_$(2) -MMD -MP -c $$< -o $$@
 endef
-$(foreach x,$(VEC_TMPL),$(foreach isa,avx2 avx512,$(foreach t,f32 bf16,$(eval $(call vec_rule,$(t),$(isa),$(x))))))
+$(foreach x,$(VEC_TMPL) product,$(foreach isa,avx2 avx512,$(foreach t,f32 bf16,$(eval $(call vec_rule,$(t),$(isa),$(x))))))
 define ref_rule
 $(BUILD)/kernels/ref.$(1).o: src/kernels/ref_tmpl.c $(BUILD)/flags
 	@mkdir -p $$(@D)
@@ -192,7 +194,7 @@ check:
 	@tools/deps.sh
 	@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) check-all
 
-check-all: all $(TESTS) $(REPLAYS)
+check-all: all $(TESTS) $(REPLAYS) $(EXAMPLES) $(BUILD)/atlas
 	@OSLER=$(BUILD)/osler tools/run_tests.sh $(BUILD)/log $(TESTS) \
 	    $(foreach r,$(REPLAYS),-- 'fuzz corpus $(r:$(BUILD)/tests/fuzz/replay_%=%)' \
 	        '$(r) tests/fuzz/corpus/$(r:$(BUILD)/tests/fuzz/replay_%=%)') \
@@ -202,8 +204,25 @@ check-all: all $(TESTS) $(REPLAYS)
 
 KERNEL_FLAGS := $(if $(filter x86_64,$(ARCH)),$(ISA_avx512) $(DTYPE_f32) -DSUFFIX=_f32_avx512)
 
+# As a user would build it: the public header and the shared library, nothing else.
+$(BUILD)/examples/%: examples/%.c include/osler.h $(BUILD)/libosler.so
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)ln -sf libosler.so $(BUILD)/$(SONAME)
+	$(Q)$(CC) -std=c11 $(WARN) $(SANFLAGS) -Iinclude $< -L$(BUILD) -losler -Wl,-rpath,'$$ORIGIN/..' -o $@
+EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+
+# The demo's own program: its data and its score (recipes/demo/atlas.c).
+$(BUILD)/atlas: recipes/demo/atlas.c $(BUILD)/libosler.a
+	$(call say,LINK,$@)
+	$(Q)$(call link_test,$<)
+demo:
+	@tools/deps.sh demo
+	@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) all $(BUILD)/atlas
+	@OSLER=$(BUILD)/osler ATLAS=$(BUILD)/atlas recipes/demo/run.sh
+
 selected = $(foreach t,$(TEST_SRC:tests/%.c=%),$(if $(findstring $(T),$(t)),$(BUILD)/tests/$(t)))
-test: $(selected) $(if $(findstring cli,$(selected)),$(BUILD)/osler)
+test: $(selected) $(if $(findstring cli,$(selected)),$(BUILD)/osler $(EXAMPLES))
 	@OSLER=$(BUILD)/osler tools/run_tests.sh $(BUILD)/log $(selected)
 
 T ?=

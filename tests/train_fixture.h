@@ -71,4 +71,48 @@ static inline double log_value(const json_t *lines, size_t i, const char *key)
     return json_number_value(v);
 }
 
+/* Removes what depends on the clock and the machine's state. */
+static inline void log_strip(json_t *lines)
+{
+    static const char *const KEY[] = {"tokens_per_second", "percent_of_peak", "peak_rss_gib", "eval_seconds"};
+    size_t i;
+    json_t *line;
+    json_array_foreach(lines, i, line) for (int k = 0; k < 4; k++) json_object_del(line, KEY[k]);
+}
+
+/* Fails where two runs differ in a logged number or in a byte of what they trained. */
+static inline void assert_same_run(const char *what, const char *dir_a, const char *dir_b)
+{
+    static const char *const FILE_NAME[] = {"model.safetensors", "adapter_model.safetensors"};
+    json_t *a = log_read(dir_a), *b = log_read(dir_b);
+    log_strip(a);
+    log_strip(b);
+    if (json_array_size(a) != json_array_size(b))
+        fail_msg("%s: %zu and %zu log lines", what, json_array_size(a), json_array_size(b));
+    for (size_t i = 0; i < json_array_size(a); i++) {
+        char *x = json_dumps(json_array_get(a, i), 0), *y = json_dumps(json_array_get(b, i), 0);
+        if (strcmp(x, y)) fail_msg("%s: log line %zu:\n%s\n%s", what, i + 1, x, y);
+        free(x);
+        free(y);
+    }
+    json_decref(a);
+    json_decref(b);
+    int found = 0;
+    for (int i = 0; i < 2; i++) {
+        Err err = {0};
+        FileMap x, y;
+        char *path_a = path_join(dir_a, FILE_NAME[i]), *path_b = path_join(dir_b, FILE_NAME[i]);
+        if (file_exists(path_a)) {
+            if (file_map(&x, path_a, &err) || file_map(&y, path_b, &err)) fail_msg("%s: %s", what, err.msg);
+            if (x.size != y.size || memcmp(x.data, y.data, x.size)) fail_msg("%s: %s differs", what, FILE_NAME[i]);
+            file_unmap(&x);
+            file_unmap(&y);
+            found++;
+        }
+        free(path_a);
+        free(path_b);
+    }
+    if (!found) fail_msg("%s: %s holds no weights", what, dir_a);
+}
+
 #endif

@@ -26,7 +26,7 @@ static const char VOLUME[] = "/usr/share/mricron/templates/ch2.nii.gz";
 static const char LABELS[] = "/usr/share/mricron/templates/aal.nii.gz";
 static const char NAMES[] = "/usr/share/mricron/templates/aal.nii.txt";
 
-enum { MARKS_PER_SLICE = 12, MAX_LABEL = 256, MIN_LABELLED = 400, RING = 11 };
+enum { MARKS_PER_SLICE = 36, MAX_LABEL = 256, MIN_LABELLED = 400, RING = 11 };
 
 /* ---- what a label means --------------------------------------------------------------------------------------------- */
 
@@ -71,7 +71,7 @@ typedef struct Plane {
 } Plane;
 static const Plane PLANE[] = {{"axial", 14, 150, true}, {"coronal", 24, 200, true}, {"sagittal", 24, 156, false}};
 
-/* A white ring with a black rim. */
+/* A red ring: gray pictures hold nothing like it. */
 static void draw_ring(Image *im, int cx, int cy)
 {
     for (int y = cy - RING - 2; y <= cy + RING + 2; y++)
@@ -79,7 +79,9 @@ static void draw_ring(Image *im, int cx, int cy)
             if (x < 0 || y < 0 || x >= im->w || y >= im->h) continue;
             double r = hypot(x - cx, y - cy);
             if (fabs(r - RING) > 2.5) continue;
-            memset(im->rgb + 3 * ((size_t)y * (size_t)im->w + (size_t)x), fabs(r - RING) < 1.6 ? 255 : 0, 3);
+            unsigned char *p = im->rgb + 3 * ((size_t)y * (size_t)im->w + (size_t)x);
+            p[0] = 255;
+            p[1] = p[2] = 0;
         }
 }
 
@@ -174,7 +176,7 @@ static int write_slice(Writer *w, const Plane *p, int number, Err *err)
     if (load_slice(&s, p, number, err)) return -1;
     int labelled = 0, rc = 0;
     for (int i = 0; i < s.labels.w * s.labels.h; i++) labelled += w->label[s.labels.rgb[3 * i]].region != NULL;
-    int marks = test ? MARKS_PER_SLICE / 3 : MARKS_PER_SLICE;
+    int marks = test ? MARKS_PER_SLICE / 9 : MARKS_PER_SLICE;
     for (int m = 0; labelled >= MIN_LABELLED && m < marks && rc == 0; m++) rc = write_mark(w, &s, m, test, err);
     release_slice(&s);
     return rc;

@@ -12,10 +12,15 @@ void log_level(LogLevel level)
     shown = level;
 }
 
+bool log_shows(LogLevel level)
+{
+    return level <= shown;
+}
+
 /* progress_hide keeps other threads from writing until progress_show. */
 static void print_line(LogLevel level, const char *prefix, const char *fmt, va_list ap)
 {
-    if (level > shown) return;
+    if (!log_shows(level)) return;
     progress_hide();
     fputs(prefix, stderr);
     vfprintf(stderr, fmt, ap);

@@ -11,7 +11,8 @@
 
 typedef enum LogLevel { LOG_QUIET, LOG_WARN, LOG_NOTE, LOG_DEBUG } LogLevel;
 
-void log_level(LogLevel level); /* default LOG_NOTE */
+void log_level(LogLevel level); /* default LOG_NOTE; progress (progress.h) shows from there on */
+bool log_shows(LogLevel level);
 void log_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_debug(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 
 enum { BAR_WIDTH = 24 };
 static const double REDRAW_SECONDS = 0.1, PLAIN_SECONDS = 30;
@@ -102,7 +103,8 @@ void progress_start_at(Progress *p, const char *what, int64_t done, int64_t tota
                     .first = done,
                     .started = now,
                     .drawn = now,
-                    .tty = is_terminal()};
+                    .quiet = !log_shows(LOG_NOTE)};
+    p->tty = !p->quiet && is_terminal();
     if (!p->tty) return;
     pthread_mutex_lock(&lock);
     shown = p;
@@ -130,7 +132,7 @@ void progress_update(Progress *p, int64_t done, const char *fmt, ...)
     if (p->tty && now - p->drawn >= REDRAW_SECONDS) {
         draw_bar(p, now);
         p->drawn = now;
-    } else if (!p->tty && (passed_tenth(p, before, done) || now - p->drawn >= PLAIN_SECONDS)) {
+    } else if (!p->tty && !p->quiet && (passed_tenth(p, before, done) || now - p->drawn >= PLAIN_SECONDS)) {
         draw_line(p, now);
         p->drawn = now;
     }

@@ -21,7 +21,7 @@ typedef struct Progress {
     const char *what, *unit; /* borrowed */
     int64_t total, done, first;
     double started, drawn; /* seconds */
-    bool tty;
+    bool tty, quiet;
     char tail[160];
 } Progress;
 

@@ -28,34 +28,23 @@ typedef struct Common {
     bool quiet, verbose;
 } Common;
 
+/* clang-format off */
 #define GENERAL_ROWS(T)                                                                                                \
-    {"threads",                                                                                                        \
-     OPT_INT,                                                                                                          \
-     offsetof(T, common.threads),                                                                                      \
-     .def = "0",                                                                                                       \
-     .min = 0,                                                                                                         \
-     .max = 4096,                                                                                                      \
-     .group = "General",                                                                                               \
+    {"threads", OPT_INT, offsetof(T, common.threads), .def = "0", .min = 0, .max = 4096, .group = "General",           \
      .help = "0: one per core; never changes a result"},                                                               \
-        {"quiet", OPT_BOOL, offsetof(T, common.quiet), .def = "false", .help = "warnings and errors only"},            \
-        {"verbose", OPT_BOOL, offsetof(T, common.verbose), .def = "false", .help = "more messages"}
+    {"quiet", OPT_BOOL, offsetof(T, common.quiet), .def = "false", .help = "warnings and errors only"},                \
+    {"verbose", OPT_BOOL, offsetof(T, common.verbose), .def = "false", .help = "more messages"}
 
 #define COMPUTE_ROWS(T)                                                                                                \
-    {"device",                                                                                                         \
-     OPT_ENUM,                                                                                                         \
-     offsetof(T, common.device),                                                                                       \
-     .def = "cpu",                                                                                                     \
-     .choices = "cpu|cuda",                                                                                            \
-     .group = "Computing",                                                                                             \
+    {"device", OPT_ENUM, offsetof(T, common.device), .def = "cpu", .choices = "cpu|cuda", .group = "Computing",        \
      .help = "where to compute"},                                                                                      \
-        {"dtype", OPT_ENUM, offsetof(T, common.dtype), .def = "bf16", .choices = "bf16|f32",                           \
-         .help = "format of weights and activations; sums are always f32"}
+    {"dtype", OPT_ENUM, offsetof(T, common.dtype), .def = "bf16", .choices = "bf16|f32",                               \
+     .help = "format of weights and activations; sums are always f32"}
 
 #define SEED_ROW(T)                                                                                                    \
-    {                                                                                                                  \
-        "seed", OPT_INT, offsetof(T, common.seed), .def = "42", .min = 0, .max = 9e15,                                 \
-        .help = "all randomness is a function of it"                                                                   \
-    }
+    {"seed", OPT_INT, offsetof(T, common.seed), .def = "42", .min = 0, .max = 9e15,                                    \
+     .help = "all randomness is a function of it"}
+/* clang-format on */
 
 typedef struct Verb {
     const char *name, *about; /* about: one line */
@@ -69,8 +58,8 @@ typedef struct Verb {
     int (*parse)(void *opts, int argc, char **argv, StrList *operands, Err *err);
 } Verb;
 
-extern const Verb VERB_BENCH, VERB_CHAT, VERB_DATA, VERB_DOCTOR, VERB_GENERATE, VERB_INIT, VERB_INSPECT, VERB_PREPROCESS,
-    VERB_SCORE, VERB_TOKENIZE, VERB_TRAIN;
+extern const Verb VERB_BENCH, VERB_CHAT, VERB_DATA, VERB_DOCTOR, VERB_GENERATE, VERB_INIT, VERB_INSPECT,
+    VERB_PREPROCESS, VERB_SCORE, VERB_TOKENIZE, VERB_TRAIN;
 
 /* An error of the command line itself. */
 int usage_error(Err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -20,47 +20,23 @@ static const Opt TABLE[] = {
     {0},
 };
 
-/* Tokenizer and processor without a model. */
-typedef struct Inputs {
-    Tokenizer *tok;
-    ImageProcessor proc;
-    Encoder enc;
-    bool ready;
-} Inputs;
-
-static int inputs_open(Inputs *in, const ModelOpts *m, Err *err)
-{
-    if (!m->dir) return 0;
-    in->tok = tokenizer_load(m->dir, err);
-    if (!in->tok || image_processor_load(&in->proc, m->dir, err)) return -1;
-    if (m->min_pixels) in->proc.min_pixels = m->min_pixels;
-    if (m->max_pixels) in->proc.max_pixels = m->max_pixels;
-    in->ready = encoder_init(&in->enc, in->tok, &in->proc, 0, err) == 0;
-    return in->ready ? 0 : -1;
-}
-
-static void inputs_close(Inputs *in)
-{
-    if (in->ready) encoder_release(&in->enc);
-    tokenizer_free(in->tok);
-}
-
 static int examine(const DataOpts *o, bool check, const StrList *files, Err *err)
 {
-    Inputs in = {0};
     Dataset d;
+    Inputs in;
+    bool encode = o->model.dir != NULL;
     if (dataset_load(&d, files->at, files->n, (uint64_t)o->common.seed, err)) return -1;
-    int rc = inputs_open(&in, &o->model, err);
+    int rc = encode ? inputs_open(&in, &o->model, err) : 0;
     if (rc == 0) {
         DataStats st;
-        data_stats(&st, &d, in.ready ? &in.enc : NULL, o->deep);
+        data_stats(&st, &d, encode ? &in.enc : NULL, o->deep);
         if (!check) data_stats_print(stdout, &st);
         data_bad_print(stdout, &d, &st);
-        if (check) printf("%d samples, %d bad rows\n", st.samples, d.n_bad + st.n_bad);
+        if (check) printf("samples %d, bad rows %d\n", st.samples, d.n_bad + st.n_bad);
         rc = check && d.n_bad + st.n_bad;
         data_stats_release(&st);
+        if (encode) inputs_close(&in);
     }
-    inputs_close(&in);
     dataset_release(&d);
     return rc;
 }

@@ -25,7 +25,8 @@ static const Opt TABLE[] = {
     {"data", OPT_LIST, AT(data), .group = "Prompts",
      .help = "files of samples; a prompt is everything before the first assistant message"},
     {"prompt", OPT_TEXT, AT(prompt), .help = "one prompt, instead of data"},
-    {"image", OPT_LIST, AT(image), .help = "images of the prompt; <image> in the text says where, else they come first"},
+    {"image", OPT_LIST, AT(image),
+     .help = "images of the prompt; <image> in the text says where, else they come first"},
     {"system", OPT_TEXT, AT(system), .help = "system prompt of the prompt"},
     {"out", OPT_PATH, AT(out),
      .help = "JSON lines {id, n, ids, text, finish_reason}; where not given, stdout (the text alone for --prompt)"},
@@ -44,13 +45,13 @@ typedef struct Job {
     Engine *e;
     Encoder enc;
     const Dataset *d;
-    int asked;    /* prompts given */
+    int asked; /* prompts given */
     Output out;
     Buf line;
     int n;
     int64_t total, done, written; /* answers */
     char **ready;                 /* [total] lines that wait for earlier ones */
-    bool text_only; /* a single prompt's answers, as text on stdout */
+    bool text_only;               /* a single prompt's answers, as text on stdout */
     Progress progress;
 } Job;
 
@@ -60,15 +61,19 @@ static Batch *next_prompt(void *arg, Err *err)
     if (j->asked == j->d->n) return NULL;
     const Sample *s = &j->d->sample[j->asked];
     Encoded x;
-    if (encode_sample(&x, &j->enc, s, ENCODE_PROMPT, err)) return NULL;
     Batch *b = NULL;
-    if (encode_pixels(&x, &j->enc, s, err) == 0) {
-        BatchBuilder bb;
-        batch_begin(&bb, &j->e->proc);
-        batch_add_prompt(&bb, &x, j->asked++);
-        b = batch_finish(&bb);
+    int rc = encode_sample(&x, &j->enc, s, ENCODE_PROMPT, err);
+    if (rc == 0) {
+        rc = encode_pixels(&x, &j->enc, s, err);
+        if (rc == 0) {
+            BatchBuilder bb;
+            batch_begin(&bb, &j->e->proc);
+            batch_add_prompt(&bb, &x, j->asked++);
+            b = batch_finish(&bb);
+        }
+        encoded_release(&x);
     }
-    encoded_release(&x);
+    if (rc && s->at.file) sample_context(s, err);
     return b;
 }
 
@@ -143,13 +148,12 @@ static int answer_all(Job *j, const GenerateOpts *o, Err *err)
     return output_close(&j->out, rc, err);
 }
 
-/* The command line's prompt as a dataset of one sample. */
+/* The command line's prompt as a dataset of one sample, without a place in a file. */
 static void prompt_dataset(Dataset *d, const GenerateOpts *o)
 {
     *d = (Dataset){.sample = xcalloc(1, sizeof *d->sample), .n = 1};
     Sample *s = d->sample;
     s->id = xstrdup("prompt");
-    s->at = (RowPlace){"--prompt", 1, 1};
     s->msg = xcalloc(2, sizeof *s->msg);
     if (o->system) s->msg[s->n_msgs++] = (Message){xstrdup("system"), xstrdup(o->system), false};
     const Message bare = {(char[]){"user"}, o->prompt, false};

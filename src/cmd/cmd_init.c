@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "model/model.h"
-#include "weights/hf_dir.h"
 
 typedef struct InitOpts {
     Common common;
@@ -50,10 +49,10 @@ static int write_config(const char *config, const char *dir, DType dtype, Err *e
 /* What stands beside the config and belongs to a checkpoint, but for the weights. */
 static int carry_files(const char *dst, const char *src, Err *err)
 {
-    static const char *const NAME[] = {"tokenizer.json",    "tokenizer_config.json", "vocab.json",
-                                       "merges.txt",        "added_tokens.json",     "special_tokens_map.json",
-                                       "chat_template.json", "chat_template.jinja",  "preprocessor_config.json",
-                                       "generation_config.json"};
+    static const char *const NAME[] = {
+        "tokenizer.json",           "tokenizer_config.json",   "vocab.json",         "merges.txt",
+        "added_tokens.json",        "special_tokens_map.json", "chat_template.json", "chat_template.jinja",
+        "preprocessor_config.json", "generation_config.json"};
     for (size_t i = 0; i < sizeof NAME / sizeof *NAME; i++) {
         char *from = path_join(src, NAME[i]), *to = path_join(dst, NAME[i]);
         int rc = file_exists(from) ? file_copy(to, from, err) : 0;
@@ -108,8 +107,9 @@ const Verb VERB_INIT = {
     .name = "init",
     .about = "a checkpoint with random weights",
     .usage = "osler init --config C.json --out DIR --seed S [--dtype bf16|f16|f32] [--tokenizer DIR]",
-    .details = "Weights are normal with deviation 0.02, biases 0, norms 1. Tokenizer, processor and generation files that\n"
-               "stand beside the config come along; those of --tokenizer win.",
+    .details =
+        "Weights are normal with deviation 0.02, biases 0, norms 1. Tokenizer, processor and generation files that\n"
+        "stand beside the config come along; those of --tokenizer win.",
     .table = TABLE,
     .size = sizeof(InitOpts),
     .run = run,

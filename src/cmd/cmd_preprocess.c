@@ -77,8 +77,12 @@ static int save(const Pictures *p, const char *path, Err *err)
     }
     const StItem item[] = {
         {.name = "image_grid_thw", .dtype = DT_I64, .n_dims = 2, .dim = {p->n, 3}, .data = grid},
-        {.name = "pixel_values", .dtype = DT_F32, .n_dims = 2, .dim = {rows, image_patch_dim(&p->proc)},
-         .fill = fill_pixels, .arg = p},
+        {.name = "pixel_values",
+         .dtype = DT_F32,
+         .n_dims = 2,
+         .dim = {rows, image_patch_dim(&p->proc)},
+         .fill = fill_pixels,
+         .arg = p},
     };
     int rc = st_save(path, item, 2, err);
     free(grid);
@@ -90,9 +94,7 @@ static int run(void *opts, const StrList *operands, Err *err)
     const PreprocessOpts *o = opts;
     if (operands->n == 0) return usage_error(err, "which images?");
     Pictures p = {.n = operands->n};
-    if (image_processor_load(&p.proc, o->model.dir, err)) return -1;
-    if (o->model.min_pixels) p.proc.min_pixels = o->model.min_pixels;
-    if (o->model.max_pixels) p.proc.max_pixels = o->model.max_pixels;
+    if (open_processor(&p.proc, &o->model, err)) return -1;
     p.at = xcalloc((size_t)p.n, sizeof *p.at);
     for (int i = 0; i < p.n; i++) p.at[i].ref = operands->at[i];
     pool_run(p.n, load_task, &p);
@@ -108,8 +110,9 @@ const Verb VERB_PREPROCESS = {
     .name = "preprocess",
     .about = "images to normalised patches, as the vision tower reads them",
     .usage = "osler preprocess --model DIR --out X.safetensors REF...",
-    .details = "Writes pixel_values, f32 [patches, 1176], and image_grid_thw, i64 [images, 3]. REF is an image reference:\n"
-               "path, path#frame=K&window=C,W (DICOM), path#axial=K (NIfTI).",
+    .details =
+        "Writes pixel_values, f32 [patches, 1176], and image_grid_thw, i64 [images, 3]. REF is an image reference:\n"
+        "path, path#frame=K&window=C,W (DICOM), path#axial=K (NIfTI).",
     .table = TABLE,
     .size = sizeof(PreprocessOpts),
     .run = run,

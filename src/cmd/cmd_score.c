@@ -21,7 +21,8 @@ static const Opt TABLE[] = {
     {"data", OPT_LIST, AT(data), .required = true, .group = "Data", .help = "files of samples; file#500, file@0.3"},
     {"out", OPT_PATH, AT(out), .help = "JSON lines {id, ids, mask, logp}; stdout where not given"},
     {"grads", OPT_PATH, AT(grads),
-     .help = "safetensors file for the gradients of minus the mean log-probability: of the adapter where there is one, else "
+     .help = "safetensors file for the gradients of minus the mean log-probability: of the adapter where there is one, "
+             "else "
              "of all weights"},
     {"batch_tokens", OPT_INT, AT(batch_tokens), .def = "2048", .min = 1, .max = 1e8,
      .help = "neighbouring samples are computed together up to so many tokens"},

@@ -100,8 +100,9 @@ const Verb VERB_TOKENIZE = {
     .name = "tokenize",
     .about = "text to token ids and back",
     .usage = "osler tokenize --model DIR --in F.jsonl [--out O.jsonl]",
-    .details = "A line {\"text\": s} becomes {\"ids\": [...]}, a line {\"ids\": [...]} becomes {\"text\": s}. Special tokens\n"
-               "written in the text are recognised as such.",
+    .details =
+        "A line {\"text\": s} becomes {\"ids\": [...]}, a line {\"ids\": [...]} becomes {\"text\": s}. Special tokens\n"
+        "written in the text are recognised as such.",
     .table = TABLE,
     .size = sizeof(TokenizeOpts),
     .run = run,

@@ -10,8 +10,8 @@
 
 /* In the order of the help. */
 static const Verb *const VERB[] = {
-    &VERB_TRAIN,   &VERB_GENERATE, &VERB_CHAT,  &VERB_SCORE,   &VERB_DATA,  &VERB_TOKENIZE,
-    &VERB_PREPROCESS, &VERB_INSPECT, &VERB_INIT, &VERB_DOCTOR, &VERB_BENCH,
+    &VERB_TRAIN,      &VERB_GENERATE, &VERB_CHAT, &VERB_SCORE,  &VERB_DATA,  &VERB_TOKENIZE,
+    &VERB_PREPROCESS, &VERB_INSPECT,  &VERB_INIT, &VERB_DOCTOR, &VERB_BENCH,
 };
 enum { N_VERBS = sizeof VERB / sizeof *VERB };
 
@@ -28,7 +28,7 @@ int usage_error(Err *err, const char *fmt, ...)
 
 int no_operands(const StrList *operands, Err *err)
 {
-    return operands->n ? usage_error(err, "what is '%s'?", operands->at[0]) : 0;
+    return operands->n ? usage_error(err, "unexpected argument '%s'", operands->at[0]) : 0;
 }
 
 static void print_help(FILE *f)

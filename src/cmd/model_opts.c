@@ -13,6 +13,30 @@ int open_engine(Engine *e, const Common *c, const ModelOpts *m, const EngineOpti
     return engine_open(e, &o, err);
 }
 
+int open_processor(ImageProcessor *p, const ModelOpts *m, Err *err)
+{
+    if (image_processor_load(p, m->dir, err)) return -1;
+    if (m->min_pixels) p->min_pixels = m->min_pixels;
+    if (m->max_pixels) p->max_pixels = m->max_pixels;
+    return 0;
+}
+
+int inputs_open(Inputs *in, const ModelOpts *m, Err *err)
+{
+    *in = (Inputs){0};
+    if (open_processor(&in->proc, m, err)) return -1;
+    in->tok = tokenizer_load(m->dir, err);
+    if (in->tok && encoder_init(&in->enc, in->tok, &in->proc, 0, err) == 0) return 0;
+    tokenizer_free(in->tok);
+    return -1;
+}
+
+void inputs_close(Inputs *in)
+{
+    encoder_release(&in->enc);
+    tokenizer_free(in->tok);
+}
+
 int open_dataset(Dataset *d, const StrList *files, uint64_t seed, Err *err)
 {
     if (dataset_load(d, files->at, files->n, seed, err)) return -1;

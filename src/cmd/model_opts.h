@@ -9,34 +9,41 @@
 #define OSLER_CMD_MODEL_OPTS_H
 
 #include "cmd/cmd.h"
+#include "data/encode.h"
 
 typedef struct ModelOpts {
     char *dir, *adapter;
     int64_t min_pixels, max_pixels;
 } ModelOpts;
 
+/* clang-format off */
 #define PIXEL_ROWS(T)                                                                                                  \
-    {"min_pixels",                                                                                                     \
-     OPT_INT,                                                                                                          \
-     offsetof(T, model.min_pixels),                                                                                    \
-     .def = "0",                                                                                                       \
-     .min = 0,                                                                                                         \
-     .max = 1e9,                                                                                                       \
+    {"min_pixels", OPT_INT, offsetof(T, model.min_pixels), .def = "0", .min = 0, .max = 1e9,                           \
      .help = "smaller images are enlarged; 0: as the checkpoint's preprocessor_config.json says"},                     \
-    {                                                                                                                  \
-        "max_pixels", OPT_INT, offsetof(T, model.max_pixels), .def = "0", .min = 0, .max = 1e9,                        \
-        .help = "larger images are reduced; 0: as the checkpoint says"                                                 \
-    }
+    {"max_pixels", OPT_INT, offsetof(T, model.max_pixels), .def = "0", .min = 0, .max = 1e9,                           \
+     .help = "larger images are reduced; 0: as the checkpoint says"}
 
 #define MODEL_ROWS(T)                                                                                                  \
-    {"model",          OPT_PATH, offsetof(T, model.dir), .required = true, .alias = "model_name_or_path",              \
-     .group = "Model", .help = "checkpoint directory"},                                                                \
-        {"adapter", OPT_PATH, offsetof(T, model.adapter), .alias = "adapter_name_or_path",                             \
-         .help = "PEFT adapter directory"},                                                                            \
-        PIXEL_ROWS(T)
+    {"model", OPT_PATH, offsetof(T, model.dir), .required = true, .alias = "model_name_or_path", .group = "Model",     \
+     .help = "checkpoint directory"},                                                                                  \
+    {"adapter", OPT_PATH, offsetof(T, model.adapter), .alias = "adapter_name_or_path",                                 \
+     .help = "PEFT adapter directory"},                                                                                \
+    PIXEL_ROWS(T)
+/* clang-format on */
 
 /* For inference, or with what `train` (NULL: nothing) says. */
 int open_engine(Engine *e, const Common *c, const ModelOpts *m, const EngineOptions *train, Err *err);
+
+/* Image processor, tokenizer and encoder of a checkpoint, without its weights. The encoder borrows the other two: an
+   Inputs stays where it is. */
+typedef struct Inputs {
+    ImageProcessor proc;
+    Tokenizer *tok;
+    Encoder enc;
+} Inputs;
+int inputs_open(Inputs *in, const ModelOpts *m, Err *err);
+void inputs_close(Inputs *in);
+int open_processor(ImageProcessor *p, const ModelOpts *m, Err *err);
 
 /* Reads datasets; bad rows are printed and are an error. */
 int open_dataset(Dataset *d, const StrList *files, uint64_t seed, Err *err);
@@ -47,28 +54,22 @@ typedef struct SamplingOpts {
     StrList stop;
 } SamplingOpts;
 
+/* clang-format off */
 #define SAMPLING_ROWS(T)                                                                                               \
-    {"max_new_tokens",                                                                                                 \
-     OPT_INT,                                                                                                          \
-     offsetof(T, sampling.max_new_tokens),                                                                             \
-     .def = "512",                                                                                                     \
-     .min = 1,                                                                                                         \
-     .max = 1e6,                                                                                                       \
-     .group = "Sampling",                                                                                              \
-     .help = "the longest answer"},                                                                                    \
-        {"temperature",  OPT_REAL, offsetof(T, sampling.temperature), .def = "0", .min = 0, .max = 100,                \
-         .help = "0: always the likeliest token"},                                                                     \
-        {"top_p", OPT_REAL, offsetof(T, sampling.top_p), .def = "1", .min = 1e-6, .max = 1,                            \
-         .help = "draw from the likeliest tokens that hold this share"},                                               \
-        {"top_k", OPT_INT, offsetof(T, sampling.top_k), .def = "0", .min = 0, .max = 1e9,                              \
-         .help = "draw from the likeliest k tokens; 0: from all"},                                                     \
-        {"min_p", OPT_REAL, offsetof(T, sampling.min_p), .def = "0", .min = 0, .max = 1,                               \
-         .help = "leave out tokens below this share of the likeliest one's"},                                          \
-        {"repetition_penalty", OPT_REAL, offsetof(T, sampling.repetition_penalty), .def = "1", .min = 0.01,            \
-         .max = 100, .help = "above 1: what was said becomes less likely"},                                            \
-    {                                                                                                                  \
-        "stop", OPT_LIST, offsetof(T, sampling.stop), .help = "texts that end an answer and are cut off"               \
-    }
+    {"max_new_tokens", OPT_INT, offsetof(T, sampling.max_new_tokens), .def = "512", .min = 1, .max = 1e6,              \
+     .group = "Sampling", .help = "the longest answer"},                                                               \
+    {"temperature", OPT_REAL, offsetof(T, sampling.temperature), .def = "0", .min = 0, .max = 100,                     \
+     .help = "0: always the likeliest token"},                                                                         \
+    {"top_p", OPT_REAL, offsetof(T, sampling.top_p), .def = "1", .min = 1e-6, .max = 1,                                \
+     .help = "draw from the likeliest tokens that hold this share"},                                                   \
+    {"top_k", OPT_INT, offsetof(T, sampling.top_k), .def = "0", .min = 0, .max = 1e9,                                  \
+     .help = "draw from the likeliest k tokens; 0: from all"},                                                         \
+    {"min_p", OPT_REAL, offsetof(T, sampling.min_p), .def = "0", .min = 0, .max = 1,                                   \
+     .help = "leave out tokens below this share of the likeliest one's"},                                              \
+    {"repetition_penalty", OPT_REAL, offsetof(T, sampling.repetition_penalty), .def = "1", .min = 0.01, .max = 100,    \
+     .help = "above 1: what was said becomes less likely"},                                                            \
+    {"stop", OPT_LIST, offsetof(T, sampling.stop), .help = "texts that end an answer and are cut off"}
+/* clang-format on */
 
 /* One answer per prompt; stop strings are borrowed from s. */
 GenerateOptions generate_options(const SamplingOpts *s, uint64_t seed);

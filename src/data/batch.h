@@ -5,7 +5,7 @@
  * another segment's tokens without repeating them (a preference pair = a prompt with two children, a group of answers =
  * a prompt with G children, a plain sample = one segment without a prefix).
  *
- * What is predicted is a list of (row, id) pairs, so that a child's first token is predicted from its prefix's last row.
+ * Targets are a list of (row, id) pairs, so that a child's first token is predicted from its prefix's last row.
  *
  *   row       0    1    2    3    4    5    6        prompt A B C, answers D E and F, another sample G H
  *   ids       A    B    C    D    E    F    G ...
@@ -59,7 +59,7 @@ void batch_free(Batch *b); /* releases the arrays and b itself; NULL is fine */
 /*
  * Checks every index: segments cover the rows in order without gaps, prefixes come before their children, ids are below
  * `vocab` or name each image feature row exactly once and in order, images cover the patches, positions are not
- * negative, targets name existing rows, ids and samples, numbers are finite.  merge x merge patches make one feature row.
+ * negative, targets name existing rows, ids and samples, numbers are finite.  A feature row is merge x merge patches.
  */
 int batch_check(const Batch *b, int vocab, int merge, Err *err);
 

@@ -16,7 +16,7 @@
         (array)[(n)++] = (item);                                                                                       \
     } while (0)
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 /* One row: a sample, or a bad row. Takes `row`. Returns whether it was JSON. */
 static bool add_row(Dataset *d, RowPlace at, json_t *row, const char *dir, int *layout, Err *why)
@@ -70,7 +70,7 @@ void dataset_release(Dataset *d)
     *d = (Dataset){0};
 }
 
-/* ---- choosing ----------------------------------------------------------------------------------------------------- */
+/* ---- choosing ---------------------------------------------------------------------------------------------------- */
 
 /* What the end of a file's name asks for: `count` samples, or `share` of them; neither (count -1, share 1): all. */
 typedef struct Portion {

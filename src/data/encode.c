@@ -29,7 +29,7 @@ void encoded_release(Encoded *x)
     *x = (Encoded){0};
 }
 
-/* ---- images ------------------------------------------------------------------------------------------------------- */
+/* ---- images ------------------------------------------------------------------------------------------------------ */
 
 int encoder_image_size(int *w, int *h, Encoder *e, const char *ref, Err *err)
 {
@@ -100,7 +100,7 @@ int encode_pixels(Encoded *x, const Encoder *e, const Sample *s, Err *err)
     return 0;
 }
 
-/* ---- text --------------------------------------------------------------------------------------------------------- */
+/* ---- text -------------------------------------------------------------------------------------------------------- */
 
 void encode_answer(Answer *a, const Encoder *e, const char *text)
 {
@@ -215,7 +215,7 @@ int encode_sample(Encoded *x, Encoder *e, const Sample *s, EncodeAs as, Err *err
     return -1;
 }
 
-/* ---- positions ---------------------------------------------------------------------------------------------------- */
+/* ---- positions --------------------------------------------------------------------------------------------------- */
 
 int mrope_positions(int (*pos)[3], const int *id, int n, const ImagePlan *plan, int n_images, int merge, int start)
 {

@@ -67,7 +67,7 @@ void epoch_order(int *order, int n, bool shuffle, uint64_t seed, int64_t epoch)
     }
 }
 
-/* ---- workers ------------------------------------------------------------------------------------------------------ */
+/* ---- workers ----------------------------------------------------------------------------------------------------- */
 
 static size_t item_bytes(const Loader *l, const Item *it)
 {
@@ -156,7 +156,7 @@ static Item take_item(Loader *l)
     return it;
 }
 
-/* ---- the window --------------------------------------------------------------------------------------------------- */
+/* ---- the window -------------------------------------------------------------------------------------------------- */
 
 /* Records a bad sample the first time it is met. Takes `it`. */
 static int record_bad(Loader *l, Item *it, Err *err)
@@ -184,12 +184,18 @@ static int item_rows(const Item *it)
     return it->x.n + it->x.chosen.n + it->x.rejected.n;
 }
 
+static void window_clear(Loader *l)
+{
+    for (int i = 0; i < l->window.n; i++) item_release(&l->window.at[i]);
+    l->window.n = 0;
+}
+
 /* Takes good items until the window is full or the samples end. */
 static int collect(Loader *l, Err *err)
 {
     int budget = l->encoder->max_length, most = l->opt.packing ? PACK_WINDOW : l->opt.batch_size;
     int64_t rows = 0;
-    l->window.n = 0;
+    window_clear(l);
     l->window_start = l->head;
     while (l->head < l->limit && l->window.n < most && !(l->opt.packing && rows >= (int64_t)WINDOW_BUDGETS * budget)) {
         Item it = take_item(l);
@@ -283,7 +289,7 @@ const BadRow *loader_bad(const Loader *l, int *n)
     return l->bad.at;
 }
 
-/* ---- beginning and end -------------------------------------------------------------------------------------------- */
+/* ---- beginning and end ------------------------------------------------------------------------------------------- */
 
 static int check_options(const Dataset *d, const Encoder *e, const LoaderOptions *o, Err *err)
 {
@@ -340,8 +346,6 @@ int64_t loader_count(const Dataset *d, Encoder *e, const LoaderOptions *o, Err *
         if (rc == 0 && l->window.n == 0) break;
         if (rc == 0) plan_window(l);
         n += l->n_packs;
-        for (int i = 0; i < l->window.n; i++) item_release(&l->window.at[i]);
-        l->window.n = 0;
     }
     loader_free(l);
     return rc ? -1 : n;
@@ -357,7 +361,7 @@ void loader_free(Loader *l)
     for (int i = 0; i < l->n_threads; i++) pthread_join(l->thread[i], NULL);
     for (int i = 0; i < l->n_slots; i++)
         if (l->slot[i].ready) item_release(&l->slot[i].item);
-    for (int i = 0; i < l->window.n; i++) item_release(&l->window.at[i]);
+    window_clear(l);
     for (int i = 0; i < l->bad.n; i++) bad_row_release(&l->bad.at[i]);
     pthread_mutex_destroy(&l->lock);
     pthread_cond_destroy(&l->work);

@@ -2,8 +2,8 @@
  * loader.h - batches in a fixed order, made ahead by threads.
  *
  * The samples of epoch e stand in the file order, or in the order that (seed, e) shuffles them to; behind the last
- * sample of an epoch comes the first of the next.  Worker threads encode and decode the samples ahead; what they make is
- * taken in order, so the batches are the same with any number of threads.
+ * sample of an epoch comes the first of the next.  Worker threads encode and decode the samples ahead; what they make
+ * is taken in order, so the batches are the same with any number of threads.
  *
  *   without packing   a batch is the next `batch_size` good samples behind one another.  It may span two epochs, so no
  *                     batch but the last of all is smaller than the others.
@@ -12,8 +12,8 @@
  *                     another in the order of their first samples.
  *
  * A sample that cannot be used (unreadable image, too long) is left out and the next one moves up; it is recorded once,
- * and more than max_bad_samples of them end the run.  LoaderState says where the next batch begins; a Loader that starts
- * there gives the same batches as one that was never stopped.
+ * and more than max_bad_samples of them end the run.  LoaderState says where the next batch begins; a Loader that
+ * starts there gives the same batches as one that was never stopped.
  *
  *   Loader *l = loader_new(&dataset, &encoder, &options, err);
  *   Batch *b;
@@ -62,8 +62,8 @@ int loader_next(Loader *l, Batch **b, Err *err);
 
 /*
  * How many batches the options give from their start to their end (`samples` is not 0).  With packing every sample is
- * tokenised to find out, and images are measured, not decoded; without, it is a division that takes all samples for good
- * ones.  -1 as for loader_next.
+ * tokenised to find out, and images are measured, not decoded; without, it is a division that takes all samples for
+ * good ones.  -1 as for loader_next.
  */
 int64_t loader_count(const Dataset *d, Encoder *e, const LoaderOptions *o, Err *err);
 

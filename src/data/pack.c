@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- building ----------------------------------------------------------------------------------------------------- */
+/* ---- building ---------------------------------------------------------------------------------------------------- */
 
 void batch_begin(BatchBuilder *bb, const ImageProcessor *p)
 {
@@ -115,7 +115,7 @@ void batch_add_pair(BatchBuilder *bb, const Encoded *x, int source)
     batch_add_child(bb, prompt, x->rejected.id, x->rejected.n, 1.0f);
 }
 
-/* ---- to a Batch and back ------------------------------------------------------------------------------------------ */
+/* ---- to a Batch and back ----------------------------------------------------------------------------------------- */
 
 static void finish_targets(Batch *b, const BatchBuilder *bb)
 {
@@ -174,7 +174,7 @@ void batch_reopen(BatchBuilder *bb, Batch *b, const ImageProcessor *p)
     batch_free(b);
 }
 
-/* ---- packing ------------------------------------------------------------------------------------------------------ */
+/* ---- packing ----------------------------------------------------------------------------------------------------- */
 
 typedef struct PackItem {
     int tokens, index;

@@ -47,8 +47,8 @@ void batch_begin(BatchBuilder *bb, const ImageProcessor *p);
 void batch_reopen(BatchBuilder *bb, Batch *b, const ImageProcessor *p);
 
 /*
- * Both begin a new sample, number `source` of the Dataset, and return the segment's number.  encode_pixels must have run
- * where there are images; x stays the caller's.
+ * Both begin a new sample, number `source` of the Dataset, and return the segment's number.  encode_pixels must have
+ * run where there are images; x stays the caller's.
  */
 int batch_add_sample(BatchBuilder *bb, const Encoded *x, int source);
 int batch_add_prompt(BatchBuilder *bb, const Encoded *x, int source);

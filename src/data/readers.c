@@ -23,7 +23,7 @@ typedef struct Layout {
     int (*read)(Draft *d, const json_t *row, Err *err);
 } Layout;
 
-/* ---- values ------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static bool present(const json_t *row, const char *key)
 {
@@ -77,7 +77,7 @@ static int read_text(char **out, const json_t *row, const char *key, bool requir
     return 0;
 }
 
-/* ---- images ------------------------------------------------------------------------------------------------------- */
+/* ---- images ------------------------------------------------------------------------------------------------------ */
 
 static int add_image(PathList *list, const char *dir, const char *ref, Err *err)
 {
@@ -118,7 +118,7 @@ static int read_images(Draft *d, const json_t *row, Err *err)
     return 0;
 }
 
-/* ---- messages ----------------------------------------------------------------------------------------------------- */
+/* ---- messages ---------------------------------------------------------------------------------------------------- */
 
 static const char *role_name(const char *word)
 {
@@ -237,7 +237,7 @@ static int read_turns(Draft *d, const json_t *row, const char *key, Err *err)
     return 0;
 }
 
-/* ---- layouts ------------------------------------------------------------------------------------------------------ */
+/* ---- layouts ----------------------------------------------------------------------------------------------------- */
 
 /* Adds row[key] as a message; nothing where the key is absent. */
 static int add_text(Draft *d, const json_t *row, const char *key, const char *role, bool required, Err *err)
@@ -406,7 +406,7 @@ static int find_layout(const json_t *row, int before, Err *err)
     return before >= 0 ? before : unknown_layout(row, err);
 }
 
-/* ---- the sample as a whole ---------------------------------------------------------------------------------------- */
+/* ---- the sample as a whole --------------------------------------------------------------------------------------- */
 
 /* "text", a message, or a list with one assistant message */
 static int read_answer(char **out, const json_t *row, const char *key, Err *err)

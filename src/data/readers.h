@@ -1,14 +1,14 @@
 /*
  * readers.h - one JSON row of any known layout to a Sample.
  *
- *   messages   {"messages": [{"role", "content", "loss"?}], "images"?}            content: text or OpenAI's list of parts
- *              {"messages" or "prompt", "chosen", "rejected", "images"?}          preference data; "prompt" as TRL has it
+ *   messages   {"messages": [{"role", "content", "loss"?}], "images"?}       content: text or OpenAI's list of parts
+ *              {"messages" or "prompt", "chosen", "rejected", "images"?}     preference data; "prompt" as in TRL
  *   ShareGPT   {"conversations": [{"from", "value"}], "system"?, "images"?}
  *   LLaVA      {"conversations": [...], "image"}
- *   R1-V       {"problem", "solution", "image"}                                   tags in the solution stay as they are
+ *   R1-V       {"problem", "solution", "image"}                              tags in the solution stay as they are
  *   EasyR1     {"problem", "answer", "images"}
  *   alpaca     {"instruction", "input"?, "output"?, "system"?, "history"?, "images"?}
- *   VQA-RAD    {"image_name", "question", "answer", ...}                          images in images/ beside the file
+ *   VQA-RAD    {"image_name", "question", "answer", ...}                     images in images/ beside the file
  *
  * The table of layouts in readers.c decides by keys, top to bottom.  `chosen` and `rejected` make a preference pair of
  * any layout.  Images are named by "images" or "image": a path, or a list of paths.  Where a layout does not write

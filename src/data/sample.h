@@ -2,8 +2,8 @@
  * sample.h - one training or test item, whatever file layout it came from.
  *
  * Readers turn rows of `messages`, ShareGPT, LLaVA, R1-V, EasyR1, alpaca and VQA-RAD files into Samples; nothing after
- * them knows the layout.  A Sample remembers its file and line for messages.  A Sample that was read is sound: roles are
- * known, no content is empty, every image has its marker.  Whether the images can be opened is not known yet.
+ * them knows the layout.  A Sample remembers its file and line for messages.  A Sample that was read is sound: its
+ * roles are known, no content is empty, every image has its marker.  Whether the images can be opened is not known yet.
  *
  *   Dataset d;
  *   if (dataset_load(&d, files, n_files, seed, err)) return -1;

@@ -7,7 +7,7 @@
 #include "base/map.h"
 #include "base/pool.h"
 
-/* ---- spreads ------------------------------------------------------------------------------------------------------ */
+/* ---- spreads ----------------------------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {
@@ -37,7 +37,7 @@ Spread spread_of(const int *value, int n)
     return s;
 }
 
-/* ---- images ------------------------------------------------------------------------------------------------------- */
+/* ---- images ------------------------------------------------------------------------------------------------------ */
 
 typedef struct ImageCheck {
     const char *ref;
@@ -133,7 +133,7 @@ static void sum_images(DataStats *st, const Survey *v)
     free(tokens.at);
 }
 
-/* ---- samples ------------------------------------------------------------------------------------------------------ */
+/* ---- samples ----------------------------------------------------------------------------------------------------- */
 
 /* The first image of the sample that cannot be read, or NULL. */
 static const ImageCheck *unreadable(const Survey *v, const Sample *s)
@@ -271,7 +271,7 @@ void data_stats_release(DataStats *st)
     *st = (DataStats){0};
 }
 
-/* ---- printing ----------------------------------------------------------------------------------------------------- */
+/* ---- printing ---------------------------------------------------------------------------------------------------- */
 
 static void print_spread(FILE *f, const char *what, const Spread *s)
 {

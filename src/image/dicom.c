@@ -74,6 +74,71 @@ int dicom_rle_decode(DicomFrame *f, const unsigned char *code, size_t n, Err *er
     return 0;
 }
 
+/* ---- headers of compressed streams -------------------------------------------------------------------------------- */
+
+enum { JP2_BOXES = 1 << 16 }; /* how far the code stream may be from the start of a JP2 file */
+
+static uint32_t read_be16(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 8 | p[1];
+}
+
+static uint32_t read_be32(const unsigned char *p)
+{
+    return read_be16(p) << 16 | read_be16(p + 2);
+}
+
+/* SIZ: marker, length, capabilities, width, height, x and y offset, tile sizes, samples, depth - 1 of the first. */
+static bool siz_read(DicomCode *c, const unsigned char *p, size_t n)
+{
+    if (n < 43 || read_be32(p) != 0xff4fff51) return false;
+    const unsigned char *siz = p + 8;
+    c->columns = (int64_t)read_be32(siz) - read_be32(siz + 8);
+    c->rows = (int64_t)read_be32(siz + 4) - read_be32(siz + 12);
+    c->samples = (int)read_be16(siz + 32);
+    c->precision = (siz[34] & 0x7f) + 1;
+    return true;
+}
+
+/* SOF0 .. SOF15 but the three markers of that range that are none, and JPEG-LS's SOF55. */
+static bool is_frame_marker(unsigned m)
+{
+    return m == 0xf7 || (m >= 0xc0 && m <= 0xcf && m != 0xc4 && m != 0xc8 && m != 0xcc);
+}
+
+/* Segments of a JPEG stream: ff, marker, length with itself, data. Frame data: precision, rows, columns, samples. */
+static bool sof_read(DicomCode *c, const unsigned char *p, size_t n)
+{
+    for (size_t at = 2; at + 10 <= n && p[at] == 0xff;) {
+        unsigned marker = p[at + 1];
+        if (marker == 0xff) { /* fill byte */
+            at++;
+            continue;
+        }
+        if (is_frame_marker(marker)) {
+            c->precision = p[at + 4];
+            c->rows = read_be16(p + at + 5);
+            c->columns = read_be16(p + at + 7);
+            c->samples = p[at + 9];
+            c->jpeg = marker != 0xf7;
+            return true;
+        }
+        at += 2 + read_be16(p + at + 2);
+    }
+    return false;
+}
+
+int dicom_code_read(DicomCode *c, const unsigned char *code, size_t n, Err *err)
+{
+    *c = (DicomCode){0};
+    bool found = n >= 2 && code[0] == 0xff && code[1] == 0xd8 && sof_read(c, code, n);
+    for (size_t at = 0; !found && at < n && at < JP2_BOXES; at++) found = siz_read(c, code + at, n - at);
+    if (!found || c->precision < 1 || c->precision > 32) {
+        return err_set(err, "broken DICOM: the compressed picture has no header");
+    }
+    return 0;
+}
+
 /* ---- samples ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t sample_bits(const DicomFrame *f, size_t i)

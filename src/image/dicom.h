@@ -63,4 +63,14 @@ void dicom_frame_release(DicomFrame *f);
  */
 int dicom_rle_decode(DicomFrame *f, const unsigned char *code, size_t n, Err *err);
 
+/* What a JPEG, JPEG-LS or JPEG 2000 stream says of itself. */
+typedef struct DicomCode {
+    int64_t rows, columns;
+    int samples, precision; /* bits of a sample */
+    bool jpeg;              /* of the first family, DCT or lossless */
+} DicomCode;
+
+/* Reads the frame header (SOF, SIZ) at the start of a stream, before a decoder trusts it. */
+int dicom_code_read(DicomCode *c, const unsigned char *code, size_t n, Err *err);
+
 #endif

@@ -30,7 +30,9 @@ extern "C" {
 
 static thread_local jmp_buf *assert_escape;
 
-extern "C" void __assert_fail(const char *cond, const char *file, unsigned line, const char *function) noexcept
+/* Weak: where a program has its own, that one stands. */
+extern "C" __attribute__((weak)) void __assert_fail(const char *cond, const char *file, unsigned line,
+                                                    const char *function) noexcept
 {
     if (assert_escape) longjmp(*assert_escape, 1);
     fprintf(stderr, "%s:%u: %s: assertion '%s' failed\n", file, line, function, cond);
@@ -43,7 +45,10 @@ namespace
 using gdcm::DataSet;
 using gdcm::Tag;
 
-/* A seekable stream over bytes that lie in memory. */
+/*
+ * A seekable stream over bytes that lie in memory.  It remembers whether a value was cut short: GDCM takes a file whose
+ * last element ends early for a whole one.  (At the end of every file it asks in vain for the 4 or 8 bytes of a tag.)
+ */
 class MemoryBuf : public std::streambuf
 {
   public:
@@ -53,7 +58,20 @@ class MemoryBuf : public std::streambuf
         setg(p, p, p + n);
     }
 
+    bool cut() const
+    {
+        return cut_;
+    }
+
   protected:
+    std::streamsize xsgetn(char *out, std::streamsize want) override
+    {
+        std::streamsize have = egptr() - gptr(), take = want < have ? want : have;
+        if (want > 8 && take < want) cut_ = true;
+        memcpy(out, gptr(), size_t(take));
+        setg(eback(), gptr() + take, egptr());
+        return take;
+    }
     pos_type seekoff(off_type off, std::ios_base::seekdir dir, std::ios_base::openmode) override
     {
         off_type base = dir == std::ios_base::beg   ? 0
@@ -61,6 +79,7 @@ class MemoryBuf : public std::streambuf
                                                     : egptr() - eback();
         off_type to = base + off;
         if (to < 0 || to > egptr() - eback()) return pos_type(off_type(-1));
+        if (eback() + to < gptr()) cut_ = false; /* GDCM begins anew with another guess of the coding */
         setg(eback(), eback() + to, egptr());
         return pos_type(to);
     }
@@ -68,6 +87,9 @@ class MemoryBuf : public std::streambuf
     {
         return seekoff(off_type(to), std::ios_base::beg, mode);
     }
+
+  private:
+    bool cut_ = false;
 };
 
 /* ---- values ------------------------------------------------------------------------------------------------------- */
@@ -271,6 +293,17 @@ int native_read(DicomFrame *f, const gdcm::ByteValue *pixels, int frame, Err *er
     return 0;
 }
 
+/* GDCM brings big-endian pixels to the machine's order in words of 16 bits: those of 32 are left with halves swapped. */
+void words_swap(DicomFrame *f)
+{
+    for (size_t i = 0, n = dicom_frame_bytes(f); i + 4 <= n; i += 4) {
+        uint16_t half[2];
+        memcpy(half, f->data + i, 4);
+        std::swap(half[0], half[1]);
+        memcpy(f->data + i, half, 4);
+    }
+}
+
 /* The fragments of one frame, joined: one fragment a frame, or all of them, or by the table of offsets. */
 int frame_code(std::string *code, const gdcm::SequenceOfFragments *all, const DicomFrame *f, int frame, Err *err)
 {
@@ -298,16 +331,6 @@ int frame_code(std::string *code, const gdcm::SequenceOfFragments *all, const Di
     return code->empty() ? err_set(err, "broken DICOM: frame %d has no data", frame) : 0;
 }
 
-class CodecImage : public gdcm::Image
-{
-  public:
-    /* Reads the codec's header and corrects the pixel format from it, as GDCM's own reader does. */
-    bool adopt_header()
-    {
-        return ComputeLossyFlag();
-    }
-};
-
 gdcm::PhotometricInterpretation codec_colour(const DicomFrame *f)
 {
     switch (f->colour) {
@@ -317,8 +340,26 @@ gdcm::PhotometricInterpretation codec_colour(const DicomFrame *f)
     }
 }
 
+/* A pixel format as GDCM's codecs want it: JPEG decoders exist for 8, 12 and 16 bits, and 12 comes out in 16. */
+gdcm::PixelFormat codec_format(const DicomFrame *f, const DicomCode *c)
+{
+    int bits = c->precision <= 8 ? 8 : c->precision <= 12 && c->jpeg ? 12 : c->precision <= 16 ? 16 : 32;
+    return gdcm::PixelFormat(uint16_t(f->samples), uint16_t(bits), uint16_t(c->precision), uint16_t(c->precision - 1),
+                             f->is_signed);
+}
+
 int codec_read(DicomFrame *f, const std::string &code, const gdcm::TransferSyntax &syntax, Err *err)
 {
+    DicomCode c;
+    if (dicom_code_read(&c, reinterpret_cast<const unsigned char *>(code.data()), code.size(), err)) return -1;
+    if (c.rows != f->rows || c.columns != f->columns || c.samples != f->samples) {
+        return err_set(err, "broken DICOM: the compressed picture is not of the size that the header says");
+    }
+    f->planar = false;
+    f->allocated = c.precision <= 8 ? 8 : c.precision <= 16 ? 16 : 32;
+    if (f->stored > f->allocated) f->stored = f->allocated;
+    f->high = f->stored - 1;
+
     gdcm::Fragment fragment;
     fragment.SetByteValue(code.data(), uint32_t(code.size()));
     gdcm::SmartPointer<gdcm::SequenceOfFragments> fragments = gdcm::SequenceOfFragments::New();
@@ -326,31 +367,16 @@ int codec_read(DicomFrame *f, const std::string &code, const gdcm::TransferSynta
     gdcm::DataElement pixels(Tag(0x7fe0, 0x0010));
     pixels.SetVR(gdcm::VR::OB);
     pixels.SetValue(*fragments);
-
-    f->planar = false;
-    CodecImage image;
+    gdcm::Image image;
     image.SetNumberOfDimensions(2);
     image.SetDimension(0, unsigned(f->columns));
     image.SetDimension(1, unsigned(f->rows));
-    image.SetPixelFormat(gdcm::PixelFormat(uint16_t(f->samples), uint16_t(f->allocated), uint16_t(f->stored),
-                                           uint16_t(f->high), f->is_signed));
+    image.SetPixelFormat(codec_format(f, &c));
     image.SetPhotometricInterpretation(codec_colour(f));
     image.SetPlanarConfiguration(0);
     image.SetTransferSyntax(syntax);
     image.SetDataElement(pixels);
-    bool same = image.adopt_header() && image.GetDimension(0) == unsigned(f->columns) &&
-                image.GetDimension(1) == unsigned(f->rows) && image.GetPixelFormat().GetSamplesPerPixel() == f->samples;
-    if (!same)
-        return err_set(err, "broken DICOM: the compressed picture (%s) is not as the header says", syntax.GetString());
 
-    int allocated = image.GetPixelFormat().GetBitsAllocated();
-    if (allocated != 8 && allocated != 16 && allocated != 32)
-        return err_set(err, "DICOM codec with %d bits", allocated);
-    if (allocated < f->allocated) {
-        if (f->stored > allocated) f->stored = allocated;
-        f->high = f->stored - 1;
-    }
-    f->allocated = allocated;
     size_t size = dicom_frame_bytes(f);
     f->data = static_cast<unsigned char *>(xmalloc(size));
     if (image.GetBufferLength() != size || !image.GetBuffer(reinterpret_cast<char *>(f->data))) {
@@ -365,7 +391,11 @@ int pixels_read(DicomFrame *f, const DataSet &set, const gdcm::TransferSyntax &s
     if (!set.FindDataElement(tag)) return err_set(err, "a DICOM file without integer pixel data");
     const gdcm::DataElement &e = set.GetDataElement(tag);
     const gdcm::SequenceOfFragments *fragments = e.GetSequenceOfFragments();
-    if (!fragments) return native_read(f, e.GetByteValue(), frame, err);
+    if (!fragments) {
+        if (native_read(f, e.GetByteValue(), frame, err)) return -1;
+        if (syntax == gdcm::TransferSyntax::ExplicitVRBigEndian && f->allocated == 32) words_swap(f);
+        return 0;
+    }
     std::string code;
     if (frame_code(&code, fragments, f, frame, err)) return -1;
     if (syntax == gdcm::TransferSyntax::RLELossless) {
@@ -386,6 +416,8 @@ int file_read_frame(DicomFrame *f, const unsigned char *bytes, size_t n, int fra
     }
     const DataSet &set = reader.GetFile().GetDataSet();
     const gdcm::TransferSyntax &syntax = reader.GetFile().GetHeader().GetDataSetTransferSyntax();
+    bool packed = syntax == gdcm::TransferSyntax::DeflatedExplicitVRLittleEndian; /* zlib notices a cut itself */
+    if (buf.cut() && !packed) return err_set(err, "broken DICOM: the file ends early");
     if (header_read(f, set, syntax.IsEncapsulated(), frame, err)) return -1;
     return part == DICOM_HEADER ? 0 : pixels_read(f, set, syntax, frame, err);
 }

@@ -9,33 +9,34 @@
  *   x <= c - 0.5 - (w - 1) / 2 :  0
  *   x >  c - 0.5 + (w - 1) / 2 :  255
  *   else                       :  ((x - (c - 0.5)) / (w - 1) + 0.5) * 255
- * rounded to the nearest whole number, ties to even.  It takes c - 0.5 -+ (w - 1) / 2 to 0 and 255, so a range lo .. hi
- * is the window c = (lo + hi + 1) / 2, w = hi - lo + 1; that way a width below 1 cannot come up for volumes of 0 .. 1.
+ * rounded to the nearest whole number, ties to even.  A range is the same with (x - lo) / (hi - lo) * 255: the window of
+ * c = (lo + hi + 1) / 2 and w = hi - lo + 1, which is defined however narrow the range (volumes of 0 .. 1).
  */
 #ifndef OSLER_IMAGE_GRAY_WINDOW_H
 #define OSLER_IMAGE_GRAY_WINDOW_H
 
 #include <math.h>
 
+/* y = ((x - from) / span + offset) * 255 */
 typedef struct GrayWindow {
-    double middle, span; /* c - 0.5 and w - 1 */
+    double from, span, offset;
 } GrayWindow;
 
 static inline GrayWindow gray_window(double centre, double width)
 {
-    return (GrayWindow){centre - 0.5, width - 1};
+    return (GrayWindow){centre - 0.5, width - 1, 0.5};
 }
 
 static inline GrayWindow gray_window_range(double lo, double hi)
 {
-    return (GrayWindow){lo + (hi - lo) / 2, hi - lo};
+    return (GrayWindow){lo, hi - lo, 0};
 }
 
 static inline unsigned char gray_window_apply(const GrayWindow *g, double x)
 {
-    if (!(x > g->middle - g->span / 2)) return 0; /* also NaN */
-    if (x > g->middle + g->span / 2) return 255;
-    return (unsigned char)nearbyint(((x - g->middle) / g->span + 0.5) * 255);
+    if (!(x > g->from - g->span * g->offset)) return 0; /* also NaN */
+    if (x > g->from + g->span * (1 - g->offset)) return 255;
+    return (unsigned char)nearbyint(((x - g->from) / g->span + g->offset) * 255);
 }
 
 #endif

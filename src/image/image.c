@@ -14,16 +14,16 @@ typedef struct ImageFormat {
     ImageMeasure *measure;
 } ImageFormat;
 
-/* DICOM comes last: files without the "DICM" mark are tried as DICOM where nothing else matched. */
+/* DICOM comes before TIFF: a file can be both, with the one's header in the other's preamble. */
 static const ImageFormat FORMATS[] = {
     {"JPEG", 0, jpeg_match, jpeg_decode, jpeg_measure},
     {"PNG", 0, png_match, png_decode, png_measure},
     {"WebP", 0, webp_match, webp_decode, webp_measure},
     {"NIfTI", VIEW_PLANE | VIEW_WINDOW | VIEW_VOLUME, nifti_match, nifti_decode, nifti_measure},
-    {"TIFF", 0, tiff_match, tiff_decode, tiff_measure},
     {"DICOM", VIEW_FRAME | VIEW_WINDOW, dicom_match, dicom_decode, dicom_measure},
+    {"TIFF", 0, tiff_match, tiff_decode, tiff_measure},
 };
-enum { N_FORMATS = sizeof FORMATS / sizeof FORMATS[0] };
+enum { N_FORMATS = sizeof FORMATS / sizeof FORMATS[0], DICOM_FORMAT = 4, MIN_DICOM = 132 };
 
 static bool ends_with(const char *s, const char *tail)
 {
@@ -44,7 +44,7 @@ static const ImageFormat *source_format(const ImageSource *src, Err *err)
         if (FORMATS[i].match(src->bytes, src->n)) f = &FORMATS[i];
         if (!f && FORMATS[i].decode == nifti_decode && is_nifti_data(src->path)) f = &FORMATS[i];
     }
-    if (!f && src->n >= 132) f = &FORMATS[N_FORMATS - 1];
+    if (!f && src->n >= MIN_DICOM) f = &FORMATS[DICOM_FORMAT]; /* old files lack the mark; GDCM can tell */
     if (!f) {
         err_set(err, src->n ? "not a picture of a known format" : "empty file");
         err_hint(err, "JPEG, PNG, WebP, TIFF, DICOM and NIfTI are read");

@@ -85,10 +85,12 @@ static void on_error(const char *module, const char *fmt, va_list args)
     if (!tiff_message[0]) vsnprintf(tiff_message, sizeof tiff_message, fmt, args);
 }
 
-/* Of the warnings only those of libjpeg count: it goes on with gray where data is missing. */
+/* Two kinds of warnings count: libjpeg goes on with gray where data is missing, libtiff without a tag (a palette!) that
+   lies beyond the end of the file. */
 static void on_warning(const char *module, const char *fmt, va_list args)
 {
-    if (module && strcmp(module, "JPEGLib") == 0) on_error(module, fmt, args);
+    bool jpeg = module && strcmp(module, "JPEGLib") == 0;
+    if (jpeg || strncmp(fmt, "IO error", 8) == 0) on_error(module, fmt, args);
 }
 
 static void handlers_set(void)
@@ -126,8 +128,8 @@ static int page_open(TiffPage *p, const ImageSource *src, Err *err)
     TIFFGetField(p->tiff, TIFFTAG_IMAGEWIDTH, &p->w);
     TIFFGetField(p->tiff, TIFFTAG_IMAGELENGTH, &p->h);
     TIFFGetFieldDefaulted(p->tiff, TIFFTAG_ORIENTATION, &p->orientation);
-    tiff_message[0] = '\0';
-    if (image_check_size(p->w, p->h, err) == 0) return 0;
+    if (tiff_message[0]) tiff_fail(err, "the directory is damaged");
+    else if (image_check_size(p->w, p->h, err) == 0) return 0;
     TIFFClose(p->tiff);
     return -1;
 }

@@ -20,7 +20,7 @@ static int open_model(Engine *e, const EngineOptions *o, Err *err)
 static int open_inputs(Engine *e, const EngineOptions *o, Err *err)
 {
     e->tok = tokenizer_load(o->model, err);
-    if (!e->tok || chat_tokens(&e->chat, e->tok, err) || image_processor_load(&e->proc, o->model, err)) return -1;
+    if (!e->tok || chat_check_template(o->model, err) || chat_tokens(&e->chat, e->tok, err) || image_processor_load(&e->proc, o->model, err)) return -1;
     if (o->min_pixels) e->proc.min_pixels = o->min_pixels;
     if (o->max_pixels) e->proc.max_pixels = o->max_pixels;
     const ModelConfig *c = &e->model->cfg;
@@ -34,18 +34,30 @@ static int open_inputs(Engine *e, const EngineOptions *o, Err *err)
     return 0;
 }
 
+/* What a step needs beside the model. */
+static void prepare(Engine *e, bool checkpoint)
+{
+    arena_init(&e->step, "step", (size_t)1 << 42);
+    e->tape.cap = model_tape_cap(e->model);
+    e->tape.node = xmalloc(sizeof *e->tape.node * (size_t)e->tape.cap);
+    e->ctx = (Ctx){.k = &e->model->dev.k, .arena = &e->step, .lora = true, .checkpoint = checkpoint};
+}
+
 int engine_open(Engine *e, const EngineOptions *o, Err *err)
 {
     *e = (Engine){0};
-    arena_init(&e->step, "step", (size_t)1 << 42);
     if (open_model(e, o, err) || open_inputs(e, o, err)) {
         engine_close(e);
         return -1;
     }
-    e->tape.cap = model_tape_cap(e->model);
-    e->tape.node = xmalloc(sizeof *e->tape.node * (size_t)e->tape.cap);
-    e->ctx = (Ctx){.k = &e->model->dev.k, .arena = &e->step, .lora = true, .checkpoint = o->checkpoint};
+    prepare(e, o->checkpoint);
     return 0;
+}
+
+void engine_adopt(Engine *e, Model *m, bool checkpoint)
+{
+    *e = (Engine){.model = m};
+    prepare(e, checkpoint);
 }
 
 void engine_close(Engine *e)

@@ -44,6 +44,8 @@ typedef struct Engine {
 } Engine;
 
 int engine_open(Engine *e, const EngineOptions *o, Err *err);
+/* An engine over a model that is there already, which it takes over; without tokenizer and image processor. */
+void engine_adopt(Engine *e, Model *m, bool checkpoint);
 void engine_close(Engine *e);
 
 /*

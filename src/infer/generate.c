@@ -9,8 +9,8 @@
 /* One answer on its way. */
 typedef struct Decoding {
     int seq, prompt, draw;
-    int limit;           /* tokens it may have */
-    int next;            /* the token drawn last; -1: none could be drawn */
+    int limit; /* tokens it may have */
+    int next;  /* the token drawn last; -1: none could be drawn */
     float next_logp;
     VEC(int) id;
     VEC(float) logp;
@@ -140,7 +140,8 @@ static Decoding *decoding_new(Generator *g, int seq, int number, int draw, const
 }
 
 /* The answers to a prompt that stands in seq: the first goes on in seq itself, the others in forks. */
-static int start_answers(Generator *g, int seq, int number, const float *logits, const int *prompt, int n_prompt, Err *err)
+static int start_answers(Generator *g, int seq, int number, const float *logits, const int *prompt, int n_prompt,
+                         Err *err)
 {
     int first = g->active.n;
     for (int i = 0; i < g->o->n; i++) decoding_new(g, i ? session_fork(g->s, seq) : seq, number, i, prompt, n_prompt);
@@ -201,16 +202,6 @@ static int step(Generator *g, Err *err)
 
 /* ---- many prompts ------------------------------------------------------------------------------------------------------ */
 
-/* Rows for a full batch of the longest sequences, or what half of the free memory holds. */
-static int cache_rows(const Engine *e, const GenerateOptions *o)
-{
-    int64_t most = INT64_C(1) << 26, memory = (int64_t)(memory_available() / 2 / session_row_bytes(e->model));
-    int64_t sequences = o->n > o->max_batch ? o->n : o->max_batch, rows = sequences * e->model->cfg.max_positions;
-    if (rows > memory) rows = memory;
-    if (rows > most) rows = most;
-    return rows < SESSION_PAGE ? SESSION_PAGE : (int)rows;
-}
-
 /* Rows that an answer of n more tokens may take: whole pages, and one for the rest of a shared page. */
 static int64_t rows_to_come(int n)
 {
@@ -252,7 +243,8 @@ static int admit_prompts(Generator *g, Err *err)
 int generate(Engine *e, const GenerateOptions *o, const GenerateIo *io, Err *err)
 {
     Generator g;
-    Session *s = session_new(e, cache_rows(e, o));
+    int64_t sequences = o->n > o->max_batch ? o->n : o->max_batch;
+    Session *s = session_new(e, session_affordable_rows(e, sequences * e->model->cfg.max_positions));
     generator_init(&g, s, e, o, io);
     int rc = admit_prompts(&g, err);
     while (rc == 0 && g.active.n) {

@@ -25,7 +25,8 @@ static int collect(Scoring *s, int budget, Err *err)
     int rows = 0;
     for (int i = s->first; i < s->d->n && i < s->first + 256; i++) {
         Encoded x;
-        if (encode_sample(&x, &s->enc, &s->d->sample[i], ENCODE_CHAT, err)) return -1;
+        const Sample *sample = &s->d->sample[i];
+        if (encode_sample(&x, &s->enc, sample, ENCODE_CHAT, err)) return sample_context(sample, err);
         if (s->x.n && rows + x.n > budget) {
             encoded_release(&x);
             break;
@@ -46,12 +47,14 @@ static Batch *make_batch(Scoring *s, Err *err)
 {
     s->fail = xcalloc((size_t)s->x.n, sizeof *s->fail);
     pool_run(s->x.n, load_pixels, s);
-    const Err *bad = NULL;
-    for (int i = 0; i < s->x.n && !bad; i++)
-        if (s->fail[i].msg[0]) bad = &s->fail[i];
-    if (bad) *err = *bad;
+    int bad = 0;
+    while (bad < s->x.n && !s->fail[bad].msg[0]) bad++;
+    if (bad < s->x.n) {
+        *err = s->fail[bad];
+        sample_context(&s->d->sample[s->first + bad], err);
+    }
     free(s->fail);
-    if (err->msg[0]) return NULL;
+    if (bad < s->x.n) return NULL;
     BatchBuilder bb;
     batch_begin(&bb, &s->e->proc);
     for (int i = 0; i < s->x.n; i++) batch_add_sample(&bb, &s->x.at[i], s->first + i);
@@ -111,7 +114,8 @@ static int count_targets(Scoring *s, Err *err)
 {
     for (int i = 0; i < s->d->n; i++) {
         Encoded x;
-        if (encode_sample(&x, &s->enc, &s->d->sample[i], ENCODE_CHAT, err)) return -1;
+        const Sample *sample = &s->d->sample[i];
+        if (encode_sample(&x, &s->enc, sample, ENCODE_CHAT, err)) return sample_context(sample, err);
         s->targets += x.n_targets;
         encoded_release(&x);
     }

@@ -29,9 +29,12 @@ static size_t cache_row_bytes(const Model *m)
     return (size_t)m->cfg.hk * (size_t)m->cfg.hd * dtype_size(m->dev.k.dtype);
 }
 
-size_t session_row_bytes(const Model *m)
+int session_affordable_rows(const Engine *e, int64_t wanted)
 {
-    return 2 * (size_t)m->cfg.l * cache_row_bytes(m);
+    size_t row = 2 * (size_t)e->model->cfg.l * cache_row_bytes(e->model);
+    int64_t most = INT64_C(1) << 26, memory = (int64_t)(memory_available() / 2 / row);
+    if (wanted > memory) wanted = memory;
+    return wanted < SESSION_PAGE ? SESSION_PAGE : (int)(wanted < most ? wanted : most);
 }
 
 Session *session_new(Engine *e, int cap_rows)
@@ -185,7 +188,8 @@ static int check_room(const Session *s, const int *seq, int n_seq, int n, Err *e
         return err_hint(err, "shorten the text, or lower max_pixels so that images need fewer tokens");
     }
     if (needed <= free_rows) return 0;
-    err_set(err, "the KV cache is full: %d of %d rows are free, %lld are needed", free_rows, s->rows, (long long)needed);
+    err_set(err, "the KV cache is full: %d of %d rows are free, %lld are needed", free_rows, s->rows,
+            (long long)needed);
     return err_hint(err, "decode fewer sequences together, or make the prompts or answers shorter");
 }
 
@@ -218,7 +222,8 @@ static const Attn *run_plan(const Session *s, const Run *r, Arena *a)
         at += q->span.n;
     }
     const ModelConfig *c = &s->e->model->cfg;
-    *attn = (Attn){.plan = {seg, span, r->n_seq, true, group, 1}, .h = c->h, .hk = c->hk, .hd = c->hd, .kv_row = r->row};
+    *attn =
+        (Attn){.plan = {seg, span, r->n_seq, true, group, 1}, .h = c->h, .hk = c->hk, .hd = c->hd, .kv_row = r->row};
     return attn;
 }
 

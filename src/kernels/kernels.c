@@ -18,6 +18,8 @@ static const Filler FILLER[] = {
     {"avx2", DT_BF16, CPU_AVX2, kernels_fill_bf16_avx2},
     {"avx512", DT_F32, CPU_AVX512, kernels_fill_f32_avx512},
     {"avx512", DT_BF16, CPU_AVX512, kernels_fill_bf16_avx512},
+    {"onednn", DT_F32, CPU_AVX512, kernels_fill_onednn_f32_avx512},
+    {"onednn", DT_BF16, CPU_AVX512 | CPU_AVX512_BF16, kernels_fill_onednn_bf16_avx512},
 #endif
 };
 enum { N_FILLERS = sizeof FILLER / sizeof *FILLER };
@@ -36,34 +38,39 @@ enum { N_SLOTS = sizeof SLOT / sizeof *SLOT };
 /* A slot that KERNEL_SLOTS forgets would be missing from the list below, so from the tests. */
 _Static_assert(offsetof(Kernels, matmul_nt) + N_SLOTS * sizeof(AnyKernel) == sizeof(Kernels), "KERNEL_SLOTS is stale");
 
-void kernels_cpu_masked(Kernels *k, DType dtype, unsigned features)
+int kernels_stages(Kernels *stage, int cap, DType dtype, unsigned features)
 {
     CHECK(dtype == DT_F32 || dtype == DT_BF16, "no kernels for %s", dtype_name(dtype));
-    memset(k, 0, sizeof *k);
-    k->dtype = dtype;
+    Kernels k = {.dtype = dtype};
+    int n = 0;
     for (int i = 0; i < N_FILLERS; i++) {
         const Filler *f = &FILLER[i];
         if (f->dtype != dtype || (f->needs & ~features)) continue;
-        k->name = f->name;
-        f->fill(k);
+        k.name = f->name;
+        f->fill(&k);
+        CHECK(n < cap, "more than %d stages of the kernel table", cap);
+        stage[n++] = k;
     }
+    return n;
 }
 
 void kernels_ref(Kernels *k, DType dtype)
 {
-    kernels_cpu_masked(k, dtype, 0);
+    kernels_stages(k, 1, dtype, 0);
 }
 
 void kernels_cpu(Kernels *k, DType dtype)
 {
-    kernels_cpu_masked(k, dtype, cpu_features());
+    Kernels stage[N_FILLERS];
+    int n = kernels_stages(stage, N_FILLERS, dtype, cpu_features());
+    *k = stage[n - 1];
 }
 
 /* The filler that sets a slot of a table to the function that is there. */
 static const char *slot_variant(const Kernels *k, size_t offset)
 {
     for (int i = 0; i < N_FILLERS; i++) {
-        if (FILLER[i].dtype != k->dtype) continue;
+        if (FILLER[i].dtype != k->dtype || (FILLER[i].needs & ~cpu_features())) continue;
         Kernels one = {.dtype = k->dtype};
         FILLER[i].fill(&one);
         if (!memcmp((const char *)&one + offset, (const char *)k + offset, sizeof(AnyKernel))) return FILLER[i].name;

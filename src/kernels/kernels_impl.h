@@ -4,10 +4,10 @@
  * A filler overwrites the slots it can serve with the features it is given and leaves the others alone:
  *
  *   kernels_fill_ref_f32(&k);                  every slot
- *   kernels_fill_avx2_f32(&k);                 loops_tmpl.c compiled for AVX2
- *   kernels_fill_dnnl(&k, features);           oneDNN, where it has the format
+ *   kernels_fill_f32_avx2(&k);                 cpu/loops_tmpl.c compiled for AVX2
+ *   kernels_fill_onednn_f32_avx512(&k);        cpu/product_tmpl.c: oneDNN, where it has the format
  *
- * kernels_cpu_masked runs them from weak to strong.
+ * kernels_stages runs them from weak to strong.
  */
 #ifndef OSLER_KERNELS_KERNELS_IMPL_H
 #define OSLER_KERNELS_KERNELS_IMPL_H
@@ -51,8 +51,9 @@
     X(adamw)                                                                                                           \
     X(sum_squares)
 
-/* kernels_cpu for a machine that has `features` and no more. */
-void kernels_cpu_masked(Kernels *k, DType dtype, unsigned features);
+/* The table as it stands after each filler on a machine that has `features` and no more: the reference first, what
+   kernels_cpu gives last. Returns how many. */
+int kernels_stages(Kernels *stage, int cap, DType dtype, unsigned features);
 
 void kernels_fill_ref_f32(Kernels *k);
 void kernels_fill_ref_bf16(Kernels *k);
@@ -60,6 +61,8 @@ void kernels_fill_f32_avx2(Kernels *k);
 void kernels_fill_bf16_avx2(Kernels *k);
 void kernels_fill_f32_avx512(Kernels *k);
 void kernels_fill_bf16_avx512(Kernels *k);
+void kernels_fill_onednn_f32_avx512(Kernels *k);
+void kernels_fill_onednn_bf16_avx512(Kernels *k);
 
 /* The number of keys of a segment. */
 static inline int attn_keys(const AttnPlan *plan, const AttnSeg *seg)

@@ -82,12 +82,16 @@ static int parse_text(ModelConfig *c, const json_t *text, const json_t *root, Er
     c->hk = c->h;
     c->hd = c->d / c->h;
     c->eps = 1e-6;
+    c->init_std = 0.02;
     c->max_positions = 32768;
     if (get_dim(text, "num_key_value_heads", &c->hk, false, err) || get_dim(text, "head_dim", &c->hd, false, err) ||
         json_get_num(text, "rms_norm_eps", &c->eps, false, err) ||
+        json_get_num(text, "initializer_range", &c->init_std, false, err) ||
         json_get_int(text, "max_position_embeddings", &c->max_positions, false, err) ||
         json_get_bool(text, "use_sliding_window", &sliding, false, err) || check_activation(text, err))
         return -1;
+    if (!(c->init_std > 0 && c->init_std < 10))
+        return err_set(err, "\"initializer_range\" = %g is out of range", c->init_std);
     if (sliding) return err_set(err, "\"use_sliding_window\" is not supported");
     if (c->h % c->hk) return err_set(err, "%d heads do not divide into %d kv heads", c->h, c->hk);
     if (c->hd % 2 || c->hd < 2 || c->hd > 512) return err_set(err, "head dim %d must be even and at most 512", c->hd);

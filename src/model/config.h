@@ -27,8 +27,9 @@ typedef struct VisionConfig {
 typedef struct ModelConfig {
     int d, f, h, hk, hd, l, v; /* width, ffn, query heads, kv heads, head dim, blocks, vocabulary */
     double eps, theta;
-    int mrope[3]; /* rotation pairs that follow the temporal, height and width position; sum = hd / 2 */
-    bool tied;    /* the head is the embedding */
+    double init_std; /* of random weights: "initializer_range" */
+    int mrope[3];    /* rotation pairs that follow the temporal, height and width position; sum = hd / 2 */
+    bool tied;       /* the head is the embedding */
     int image_token, video_token, vision_start, vision_end;
     int eos[8], n_eos; /* config.json and generation_config.json together */
     int pad;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/pool.h"
 #include "base/rng.h"
 #include "model/build.h"
@@ -165,21 +166,15 @@ static void fill_chunk(void *arg, int task)
     }
 }
 
-static bool ends_with(const char *s, const char *tail)
+/* Weights are normal with the config's initializer_range as deviation, biases 0, norms 1. */
+static void fill_param(const Param *p, double std, uint64_t seed, uint32_t number)
 {
-    size_t n = strlen(s), k = strlen(tail);
-    return n >= k && !strcmp(s + n - k, tail);
-}
-
-/* Weights are normal with deviation 0.02, biases 0, norms 1. */
-static void fill_param(const Param *p, uint64_t seed, uint32_t number)
-{
-    Fill f = {p->t, seed, number, 0.02};
+    Fill f = {p->t, seed, number, std};
     if (p->n_dims > 1) {
         pool_run(chunks(tensor_count(p->t)), fill_chunk, &f);
         return;
     }
-    float value = ends_with(p->name, ".bias") ? 0 : 1;
+    float value = str_ends_with(p->name, ".bias") ? 0 : 1;
     for (int i = 0; i < p->t->cols; i++)
         dtype_convert((char *)p->t->data + (size_t)i * dtype_size(p->t->dtype), p->t->dtype, &value, DT_F32, 1);
 }
@@ -191,7 +186,7 @@ Model *model_random(const ModelConfig *cfg, const ModelOptions *o, uint64_t seed
     model_build(m);
     for (int i = 0; i < m->param.n; i++) {
         param_own(m, &m->param.at[i], o->train[m->param.at[i].part]);
-        fill_param(&m->param.at[i], seed, (uint32_t)i);
+        fill_param(&m->param.at[i], cfg->init_std, seed, (uint32_t)i);
     }
     model_finish(m, o->pack);
     return m;

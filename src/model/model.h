@@ -90,7 +90,7 @@ typedef struct Model {
 
 /* Loads a checkpoint directory. NULL on error: unreadable files, a missing or misshapen tensor, NaN or infinity. */
 Model *model_load(const char *dir, const ModelOptions *o, Err *err);
-/* A model with random weights (normal, initializer_range 0.02; norms 1, biases 0), every part trainable or frozen as in o. */
+/* A model with random weights (normal, deviation initializer_range; norms 1, biases 0), every part trainable or frozen as in o. */
 Model *model_random(const ModelConfig *cfg, const ModelOptions *o, uint64_t seed);
 void model_free(Model *m);
 

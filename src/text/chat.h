@@ -5,9 +5,10 @@
  *   <|im_start|>user\n<|vision_start|><|image_pad|>...<|vision_end|>What is shown?<|im_end|>\n
  *   <|im_start|>assistant\nA chest radiograph.<|im_end|>\n
  *
- * Each `<image>` marker in a message becomes vision_start, as many image_pad tokens as the image's plan says, vision_end.
- * A message list without a system message gets the default one.  Targets are the assistant bodies, each with its closing
- * <|im_end|> but not the line break after it; a token counts as a target where all of its bytes lie in the target.
+ * Each `<image>` marker in a message becomes vision_start, as many image_pad tokens as the image's plan says, and
+ * vision_end.  A message list that does not begin with a system message gets the default one.  Targets are the
+ * assistant bodies, each with its closing <|im_end|> but not the line break after it; a token counts as a target where
+ * all of its bytes lie in the target.
  * Ids equal those of tokenising the whole rendered text at once.  Special tokens written in a message are recognised as
  * such, but for those of images and video: they are an error.
  *
@@ -39,7 +40,7 @@ typedef struct ChatTokens {
 } ChatTokens;
 int chat_tokens(ChatTokens *c, const Tokenizer *t, Err *err);
 
-/* Error where the folder has a chat template (chat_template.jinja or .json, tokenizer_config.json) that is not ChatML. */
+/* Error where a chat template of the folder (chat_template.jinja or .json, tokenizer_config.json) is not ChatML. */
 int chat_check_template(const char *model_dir, Err *err);
 
 typedef struct Rendered {

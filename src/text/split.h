@@ -25,7 +25,7 @@ typedef struct Splitter Splitter;
 
 Splitter *splitter_new(const char *pattern, size_t n, Err *err); /* NULL on error */
 void splitter_free(Splitter *s);
-/* Calls word(arg, begin, end) for every piece in order: the matches, and what lies between them. text is valid UTF-8. */
+/* Calls word(arg, begin, end) for every piece in order: matches, and what lies between them. text is valid UTF-8. */
 void splitter_run(const Splitter *s, const char *text, size_t n, void (*word)(void *arg, size_t begin, size_t end),
                   void *arg);
 

@@ -1,7 +1,7 @@
 /*
  * tokenizer.h - byte-level BPE from a Hugging Face tokenizer.json, exact to the token.
  *
- * Text is cut at added tokens (longest match first, leftmost), each piece is brought to NFC, split by the file's regular
+ * Text is cut at added tokens (leftmost, then longest), each piece is brought to NFC, split by the file's regular
  * expression (PCRE2 with Unicode properties), its bytes mapped to the byte-level alphabet and merged by rank.  What is
  * read from the file: model (type BPE, vocab, merges in both layouts, ignore_merges), added_tokens, normalizer (NFC,
  * none, Sequence), pre_tokenizer (Split + ByteLevel as Qwen2, Llama 3 and GPT-2 have them), decoder.  Anything else

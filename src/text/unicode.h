@@ -23,7 +23,7 @@
 
 #include "base/buf.h"
 
-/* Runs of output in order, ended by one at the output's end. A copied run moves byte by byte, another only as a whole. */
+/* Runs of output in order, ended by one at the output's end. A copied run maps byte by byte, another as a whole. */
 typedef struct AlignedRun {
     int at, from; /* where the run starts in the output, and in the input */
     bool copied;

@@ -31,5 +31,7 @@ double train_flops(const Model *m, const Batch *b)
 
 double machine_peak(DType dtype)
 {
-    return ceilings_matmul_peak(dtype);
+    static double known[DT_COUNT];
+    if (!(known[dtype] > 0)) known[dtype] = 1e9 * ceilings_gflops(dtype);
+    return known[dtype];
 }

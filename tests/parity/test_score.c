@@ -64,8 +64,8 @@ static void compare_grad(const Golden *g, const StTensor *got, const StTensor *w
     }
     if (sqrt(bb) < 1e-9 && sqrt(aa) < 1e-7) return; /* such as the key biases, whose gradient is zero in theory */
     if (!(ab / sqrt(aa * bb) >= 0.9999) || !(fabs(sqrt(aa / bb) - 1) <= 1e-3))
-        fail_msg("%s: gradient of %s: cosine %.6f, norms %.3e and %.3e", g->name, got->name, ab / sqrt(aa * bb), sqrt(aa),
-                 sqrt(bb));
+        fail_msg("%s: gradient of %s: cosine %.6f, norms %.3e and %.3e", g->name, got->name, ab / sqrt(aa * bb),
+                 sqrt(aa), sqrt(bb));
 }
 
 static void check_grads(const Golden *g, const char *path)

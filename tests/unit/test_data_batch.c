@@ -41,7 +41,7 @@ static void expect_ids(const int *id, int n, const char *want)
 /* The tokenizer's ids are bytes of the byte-level alphabet; the fixture relies on that. */
 #define SYSTEM "Ssystem\nYou are a helpful assistant.E\n"
 
-/* ---- encoding ----------------------------------------------------------------------------------------------------- */
+/* ---- encoding ---------------------------------------------------------------------------------------------------- */
 
 static void test_chat(void **state)
 {
@@ -157,7 +157,7 @@ static void test_encode_errors(void **state)
     fixture_close(&f);
 }
 
-/* ---- positions ---------------------------------------------------------------------------------------------------- */
+/* ---- positions --------------------------------------------------------------------------------------------------- */
 
 /* Position by position: what stands before decides where each token is. */
 static void slow_positions(int (*pos)[3], const int *image_of, int n, const ImagePlan *plan)
@@ -215,7 +215,7 @@ static void test_positions_known(void **state)
         for (int a = 0; a < 3; a++) assert_int_equal(pos[i][a], want[a][i]);
 }
 
-/* ---- batches ------------------------------------------------------------------------------------------------------ */
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
 
 static void check_batch(const Fixture *f, const Batch *b)
 {
@@ -409,7 +409,7 @@ static void test_batch_check(void **state)
     dataset_release(&d);
 }
 
-/* ---- packing ------------------------------------------------------------------------------------------------------ */
+/* ---- packing ----------------------------------------------------------------------------------------------------- */
 
 static void test_pack_plan(void **state)
 {

@@ -79,7 +79,7 @@ static int run(Fixture *f, const Dataset *d, LoaderOptions o, int most, uint64_t
     return n;
 }
 
-/* ---- order -------------------------------------------------------------------------------------------------------- */
+/* ---- order ------------------------------------------------------------------------------------------------------- */
 
 static void expect_sources(Fixture *f, const Dataset *d, LoaderOptions o, const int *want, int n)
 {
@@ -121,7 +121,9 @@ static void test_shuffle(void **state)
     Loader *l = open_loader(*state, &d, o);
     int n = 0, last = 0;
     for (Batch *b; (b = next(l)); n++, batch_free(b)) last = b->n_samples;
+    Err err = {0};
     assert_int_equal(n, (3 * SAMPLES + 3) / 4);
+    assert_int_equal(loader_count(&d, &((Fixture *)*state)->encoder, &o, &err), n);
     assert_int_equal(last, 3 * SAMPLES % 4);
     assert_null(next(l));
     LoaderState end = loader_state(l);
@@ -143,6 +145,8 @@ static void test_packing(void **state)
         total += b->n;
     }
     for (int i = 0; i < d.n; i++) assert_int_equal(seen[i], 1);
+    Err err = {0};
+    assert_int_equal(loader_count(&d, &f->encoder, &o, &err), batches);
     assert_true(batches < d.n && total > batches * f->encoder.max_length / 2);
     free(seen);
     loader_free(l);
@@ -171,7 +175,7 @@ static void test_pairs(void **state)
     dataset_release(&d);
 }
 
-/* ---- determinism and resume --------------------------------------------------------------------------------------- */
+/* ---- determinism and resume -------------------------------------------------------------------------------------- */
 
 enum { RUN = 40 };
 
@@ -215,7 +219,7 @@ static void test_determinism_with_bad_samples(void **state)
     dataset_release(&d);
 }
 
-/* ---- what cannot be used ------------------------------------------------------------------------------------------ */
+/* ---- what cannot be used ----------------------------------------------------------------------------------------- */
 
 static void test_bad_samples_move_up(void **state)
 {

@@ -149,17 +149,22 @@ static void swiglu_fwd(void *y, const void *g, const void *u, int64_t count)
 }
 
 /* silu'(g) = s (1 + g (1 - s)), s = 1 / (1 + exp(-g)) */
-static void swiglu_bwd_part(const Loop *l, int64_t lo, int64_t hi)
+static inline ALWAYS_INLINE void swiglu_bwd_loop(const Loop *l, int64_t lo, int64_t hi, bool acc)
 {
     T *restrict dg = l->y, *restrict du = l->y2;
     const T *restrict dy = l->a, *restrict g = l->b, *restrict u = l->c;
-    bool acc = l->accumulate;
     for (int64_t i = lo; i < hi; i++) {
         float x = get(g, i), d = get(dy, i), s = 1 / (1 + exp_f32(-x));
         float to_g = d * get(u, i) * s * (1 + x * (1 - s)), to_u = d * x * s;
         put(dg, i, acc ? get(dg, i) + to_g : to_g);
         put(du, i, acc ? get(du, i) + to_u : to_u);
     }
+}
+
+static void swiglu_bwd_part(const Loop *l, int64_t lo, int64_t hi)
+{
+    if (l->accumulate) swiglu_bwd_loop(l, lo, hi, true);
+    else swiglu_bwd_loop(l, lo, hi, false);
 }
 
 static void swiglu_bwd(void *dg, void *du, const void *dy, const void *g, const void *u, int64_t count, bool acc)
@@ -208,16 +213,21 @@ static void gelu_fwd(void *y, const void *x, int64_t count)
 }
 
 /* (x Phi(x))' = Phi(x) + x exp(-x^2 / 2) / sqrt(2 pi) */
-static void gelu_bwd_part(const Loop *l, int64_t lo, int64_t hi)
+static inline ALWAYS_INLINE void gelu_bwd_loop(const Loop *l, int64_t lo, int64_t hi, bool acc)
 {
     T *restrict dx = l->y;
     const T *restrict dy = l->a, *restrict a = l->b;
-    bool acc = l->accumulate;
     for (int64_t i = lo; i < hi; i++) {
         float x = get(a, i), e = gauss(x);
         float g = get(dy, i) * (normal_cdf(x, e) + x * e * 0.39894228f);
         put(dx, i, acc ? get(dx, i) + g : g);
     }
+}
+
+static void gelu_bwd_part(const Loop *l, int64_t lo, int64_t hi)
+{
+    if (l->accumulate) gelu_bwd_loop(l, lo, hi, true);
+    else gelu_bwd_loop(l, lo, hi, false);
 }
 
 static void gelu_bwd(void *dx, const void *dy, const void *x, int64_t count, bool acc)
@@ -249,7 +259,7 @@ static void uniforms_64(float u[64], const uint32_t key[2], uint64_t block)
     }
 }
 
-static void dropout_part(const Loop *l, int64_t lo, int64_t hi)
+static inline ALWAYS_INLINE void dropout_loop(const Loop *l, int64_t lo, int64_t hi, bool acc)
 {
     float u[64], keep = 1 / (1 - l->s);
     for (int64_t i = lo; i < hi;) {
@@ -260,10 +270,16 @@ static void dropout_part(const Loop *l, int64_t lo, int64_t hi)
         uniforms_64(u, l->key, number / 64 * 16);
         for (int j = 0; j < n; j++) {
             float v = u[skip + j] >= l->s ? get(x, j) * keep : 0;
-            put(y, j, l->accumulate ? get(y, j) + v : v);
+            put(y, j, acc ? get(y, j) + v : v);
         }
         i += n;
     }
+}
+
+static void dropout_part(const Loop *l, int64_t lo, int64_t hi)
+{
+    if (l->accumulate) dropout_loop(l, lo, hi, true);
+    else dropout_loop(l, lo, hi, false);
 }
 
 static void dropout(void *y, const void *x, float p, const uint32_t key[2], uint64_t first, int64_t count, bool acc)
@@ -294,10 +310,9 @@ static void rmsnorm_fwd(void *y, float *rstd, const void *x, const void *w, int 
 }
 
 /* dx = rstd (w dy - x rstd^2 mean(w dy x)) */
-static void rmsnorm_dx_part(const Loop *l, int64_t lo, int64_t hi)
+static inline ALWAYS_INLINE void rmsnorm_dx_loop(const Loop *l, int64_t lo, int64_t hi, bool acc)
 {
     const T *restrict w = l->c;
-    bool acc = l->accumulate;
     for (int64_t r = lo; r < hi; r++) {
         const T *restrict dy = (const T *)l->a + r * l->d, *restrict x = (const T *)l->b + r * l->d;
         T *restrict dx = (T *)l->y + r * l->d;
@@ -309,6 +324,12 @@ static void rmsnorm_dx_part(const Loop *l, int64_t lo, int64_t hi)
             put(dx, c, acc ? get(dx, c) + v : v);
         }
     }
+}
+
+static void rmsnorm_dx_part(const Loop *l, int64_t lo, int64_t hi)
+{
+    if (l->accumulate) rmsnorm_dx_loop(l, lo, hi, true);
+    else rmsnorm_dx_loop(l, lo, hi, false);
 }
 
 /* dw[lo, hi) += sum over rows of dy x rstd */
@@ -350,25 +371,37 @@ static void bias_bwd(float *db, const void *dy, int n, int d)
     loop_columns(&(Loop){.part = bias_bwd_part, .f = db, .a = dy}, n, d);
 }
 
-/* One head: y may be x, so both halves are read before either is written. */
-static inline void rope_head(T *y, const T *x, const float *restrict cosine, const float *restrict sine, int half,
-                             float sign, bool acc)
+/* One head: y may be x, so a stretch of both halves is read before either is written. */
+static inline ALWAYS_INLINE void rope_head(T *y, const T *x, const float *restrict cosine, const float *restrict sine,
+                                           int half, float sign, bool acc)
 {
-    for (int j = 0; j < half; j++) {
-        float a = get(x, j), b = get(x, j + half), s = sign * sine[j];
-        float first = a * cosine[j] - b * s, second = b * cosine[j] + a * s;
-        put(y, j, acc ? get(y, j) + first : first);
-        put(y, j + half, acc ? get(y, j + half) + second : second);
+    enum { STEP = 32 };
+    float first[STEP], second[STEP];
+    for (int j0 = 0; j0 < half; j0 += STEP) {
+        int n = half - j0 < STEP ? half - j0 : STEP;
+        for (int j = 0; j < n; j++) {
+            float a = get(x, j0 + j), b = get(x, j0 + j + half), c = cosine[j0 + j], s = sign * sine[j0 + j];
+            first[j] = a * c - b * s;
+            second[j] = b * c + a * s;
+        }
+        for (int j = 0; j < n; j++) put(y, j0 + j, acc ? get(y, j0 + j) + first[j] : first[j]);
+        for (int j = 0; j < n; j++) put(y, j0 + j + half, acc ? get(y, j0 + j + half) + second[j] : second[j]);
     }
 }
 
-static void rope_part(const Loop *l, int64_t lo, int64_t hi)
+static inline ALWAYS_INLINE void rope_loop(const Loop *l, int64_t lo, int64_t hi, bool acc)
 {
     int half = l->d / 2;
     for (int64_t r = lo; r < hi; r++)
         for (int h = 0; h < l->heads; h++)
             rope_head((T *)l->y + r * l->ldy + h * l->d, (const T *)l->a + r * l->ldx + h * l->d, l->fa + r * half,
-                      l->fb + r * half, half, l->s, l->accumulate);
+                      l->fb + r * half, half, l->s, acc);
+}
+
+static void rope_part(const Loop *l, int64_t lo, int64_t hi)
+{
+    if (l->accumulate) rope_loop(l, lo, hi, true);
+    else rope_loop(l, lo, hi, false);
 }
 
 static void rope(void *y, int ldy, const void *x, int ldx, const float *cosine, const float *sine, int n, int heads,
@@ -456,12 +489,26 @@ static void embed_bwd(float *dtable, void *dfeats, const void *dy, const int *id
 
 /* ---- log-probabilities ------------------------------------------------------------------------------------------- */
 
+/* By hand over lanes: compilers do not vectorise a maximum that must get along with NaN. */
+static float row_max(const float *restrict x, int n)
+{
+    enum { LANES = 4 * W };
+    float lane[LANES];
+    int j = 0;
+    for (int i = 0; i < LANES; i++) lane[i] = x[0];
+    for (; j + LANES <= n; j += LANES)
+        for (int i = 0; i < LANES; i++) lane[i] = x[j + i] > lane[i] ? x[j + i] : lane[i];
+    float max = x[0];
+    for (int i = 0; i < LANES; i++) max = lane[i] > max ? lane[i] : max;
+    for (; j < n; j++) max = x[j] > max ? x[j] : max;
+    return max;
+}
+
 static void logprob_fwd_part(const Loop *l, int64_t lo, int64_t hi)
 {
     for (int64_t r = lo; r < hi; r++) {
         const float *restrict x = l->fa + r * l->d;
-        float max = x[0], sum = 0;
-        for (int j = 1; j < l->d; j++) max = x[j] > max ? x[j] : max;
+        float max = row_max(x, l->d), sum = 0;
         for (int j = 0; j < l->d; j++) sum += exp_f32(x[j] - max);
         float lse = max + logf(sum);
         l->f2[r] = lse;

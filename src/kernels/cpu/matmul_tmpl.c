@@ -157,7 +157,7 @@ static void few_task(void *arg, int task)
     }
 }
 
-static void few_rows(void *y, DType y_type, const T *x, const Weight *w, const T *bias, int n, bool accumulate)
+void FN(matmul_few)(void *y, DType y_type, const void *x, const Weight *w, const void *bias, int n, bool accumulate)
 {
     size_t count = (size_t)n * (size_t)w->in;
     float *copy = xmalloc(count * sizeof *copy);
@@ -172,7 +172,7 @@ static void few_rows(void *y, DType y_type, const T *x, const Weight *w, const T
 static void matmul_nt(void *y, DType y_type, const void *x, const Weight *w, const void *bias, int n, bool accumulate)
 {
     if (n <= FEW) {
-        few_rows(y, y_type, x, w, bias, n, accumulate);
+        FN(matmul_few)(y, y_type, x, w, bias, n, accumulate);
         return;
     }
     Product p = {.m = w->out, .n = n, .k = w->in, .a = w->data, .lda = w->in, .b = x, .ldb = w->in, .b_by_n = true};

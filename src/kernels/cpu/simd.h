@@ -27,6 +27,12 @@
 void FN(kernels_fill_matmul)(Kernels *k);
 void FN(kernels_fill_attention)(Kernels *k);
 
+/* matmul_nt for at most some dozen rows of x: the weight is read once, the rows of x one after the other. */
+void FN(matmul_few)(void *y, DType y_type, const void *x, const Weight *w, const void *bias, int n, bool accumulate);
+
+/* For loops that are compiled once per value of a bool argument. */
+#define ALWAYS_INLINE __attribute__((always_inline))
+
 #if defined(__AVX512F__)
 #define W 16
 #else
@@ -102,9 +108,9 @@ static inline float exp_f32(float x)
     p = __builtin_fmaf(p, r, 1.0f);
     int32_t whole = (int32_t)n, half = whole / 2;
     union {
-        int32_t i;
+        uint32_t u;
         float f;
-    } a = {.i = (half + 127) << 23}, b = {.i = (whole - half + 127) << 23};
+    } a = {.u = (uint32_t)(half + 127) << 23}, b = {.u = (uint32_t)(whole - half + 127) << 23};
     float y = p * a.f * b.f;
     return x == x ? y : x; /* the clamps above keep a NaN, the conversion to int32_t does not */
 }

@@ -25,8 +25,7 @@ typedef struct Tile {
 } Tile;
 
 /* Rows [i, i + rows) and vectors [j, j + cols * W) of c; rows and cols are constants where this is inlined. */
-static inline __attribute__((always_inline)) void tile_block(const Tile *t, int i, int j, const int rows,
-                                                             const int cols)
+static inline ALWAYS_INLINE void tile_block(const Tile *t, int i, int j, const int rows, const int cols)
 {
     Vf acc[MR][2];
     float *c = t->c + i * t->ldc + j;

@@ -1,0 +1,130 @@
+/*
+ * Runs that are killed at any instant, and asked to stop, end as runs that were not.
+ * Every run is a child of its own: this process starts no thread, so that forking is safe.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/progress.h"
+#include "base/rng.h"
+#include "scratch.h"
+#include "train_fixture.h"
+
+static const char TIED[] = "tests/data/goldens/small_tied", LORA[] = "tests/data/goldens/small_lora";
+static const char *const SHORT[] = {"max_steps=12", "save_steps=2", "save_total_limit=2", "shuffle=true", NULL};
+static const char *const LONG[] = {"max_steps=60", "save_steps=25", "shuffle=true", NULL};
+enum { DONE, STOPPED, LOCKED, FAILED };
+
+/* Starts a run; its exit status says how it ended. */
+static pid_t start(const char *golden, const char *out, const char *const *args)
+{
+    pid_t pid = fork();
+    if (pid != 0) return pid;
+    Err err = {0};
+    Golden g;
+    if (golden_open(&g, golden, &err)) _exit(FAILED);
+    if (train_golden(&g, out, args, &err) == 0) _exit(DONE);
+    if (strstr(err.msg, "stopped by SIGTERM after step")) _exit(STOPPED);
+    _exit(strstr(err.msg, "another run is writing") ? LOCKED : FAILED);
+}
+
+static int wait_for(pid_t pid)
+{
+    int status;
+    while (waitpid(pid, &status, 0) < 0) continue;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static double finish_run(const char *golden, const char *out, const char *const *args)
+{
+    double begin = now_seconds();
+    assert_int_equal(wait_for(start(golden, out, args)), DONE);
+    return now_seconds() - begin;
+}
+
+/* Kills after a random time of at most one whole run, over and over, and lets the last one end. */
+static void killed_is_same(const char *golden)
+{
+    char *whole = scratch_new(), *killed = scratch_new();
+    double seconds = finish_run(golden, whole, SHORT);
+    Rng r = rng_at((uint64_t)getpid(), RNG_TEST, 0, 0, 0);
+    for (int i = 0; i < 6; i++) {
+        pid_t pid = start(golden, killed, SHORT);
+        usleep((useconds_t)(1e6 * seconds * rng_uniform(&r)));
+        kill(pid, SIGKILL);
+        wait_for(pid);
+    }
+    finish_run(golden, killed, SHORT);
+    assert_same_run("killed", whole, killed);
+    scratch_free(whole);
+    scratch_free(killed);
+}
+
+static void killed_full_run(void **state)
+{
+    (void)state;
+    killed_is_same(TIED);
+}
+
+static void killed_lora_run(void **state)
+{
+    (void)state;
+    killed_is_same(LORA);
+}
+
+/* Bytes of trainer_log.jsonl so far. */
+static size_t log_size(const char *out)
+{
+    Err err = {0};
+    FileMap m = {0};
+    char *path = path_join(out, "trainer_log.jsonl");
+    size_t n = file_map(&m, path, &err) == 0 ? m.size : 0;
+    file_unmap(&m);
+    free(path);
+    return n;
+}
+
+static void stopped_run(void **state)
+{
+    (void)state;
+    char *whole = scratch_new(), *stopped = scratch_new();
+    finish_run(TIED, whole, LONG);
+    pid_t pid = start(TIED, stopped, LONG);
+    while (log_size(stopped) == 0) usleep(1000);
+    kill(pid, SIGTERM);
+    assert_int_equal(wait_for(pid), STOPPED);
+    finish_run(TIED, stopped, LONG);
+    assert_same_run("stopped", whole, stopped);
+    scratch_free(whole);
+    scratch_free(stopped);
+}
+
+/* While one process holds the folder, a run in it is refused. */
+static void folder_has_one_run(void **state)
+{
+    (void)state;
+    char *out = scratch_new();
+    int fd = open(out, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    assert_int_equal(wait_for(start(TIED, out, SHORT)), LOCKED);
+    close(fd);
+    finish_run(TIED, out, SHORT);
+    scratch_free(out);
+}
+
+int main(void)
+{
+    log_level(LOG_QUIET);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(killed_full_run), cmocka_unit_test(killed_lora_run),
+                                       cmocka_unit_test(stopped_run), cmocka_unit_test(folder_has_one_run)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
