@@ -49,6 +49,13 @@ static inline void pictures_close(Pictures *p)
     fclose(p->f);
 }
 
+/* OpenJPEG and GDCM lose a little memory of streams that they give up. The address sanitizer asks for this. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libopenjp2\nleak:libgdcm\n";
+}
+
 /* The largest difference of a sample; 256 where the sizes differ. */
 static inline int pictures_difference(const Image *a, const Image *b)
 {

@@ -1,15 +1,16 @@
 /*
  * atlas.c - the demo's data and its score: questions about a real brain whose answers an atlas knows.
  *
- *   atlas make DIR [SEED]     reads Debian's mricron-data (the T1 volume ch2 and the AAL labels on the same grid), writes
- *                             PNG files to DIR/images and DIR/{orient,region}_{train,test}.jsonl
+ *   atlas make DIR [SEED]     reads Debian's mricron-data (the T1 volume ch2 and the AAL labels on the same grid); writes
+ *                             DIR/{t1,inverted}_{train,test}.jsonl and their PNG files
  *   atlas score DATA.jsonl ANSWERS.jsonl      accuracy with 95 % Wilson intervals beside the best constant answer
  *   atlas report LOG.jsonl... > report.html   loss curves as one self-contained page
  *
- * Every picture is a slice with one ring drawn around a labelled voxel.  Two tasks: `orient` asks for the plane of the
- * slice and the patient's side of the ring, `region` for the lobe in the ring.  Slices are split by position in blocks of
+ * A picture is a part of one slice.  Three kinds of question: the plane of the slice; which of the patient's halves is
+ * shown, where it is only one; whether a region is in the picture, by the labels in it.  The `inverted` files hold the
+ * same slices as another scanner might show them: brightness turned round.  Slices are split by position in blocks of
  * ten: five for training, one unused, three for testing, one unused, so that no test slice is a neighbour of a training
- * slice.
+ * slice.  A training sample asks three questions about one picture, a test sample asks one.
  */
 #include <math.h>
 #include <stdio.h>
@@ -26,37 +27,33 @@ static const char VOLUME[] = "/usr/share/mricron/templates/ch2.nii.gz";
 static const char LABELS[] = "/usr/share/mricron/templates/aal.nii.gz";
 static const char NAMES[] = "/usr/share/mricron/templates/aal.nii.txt";
 
-enum { MARKS_PER_SLICE = 36, MAX_LABEL = 256, MIN_LABELLED = 400, RING = 11 };
+enum { TRAIN_VIEWS = 14, TEST_VIEWS = 4, MAX_LABEL = 256, MIN_LABELLED = 400, QUESTIONS = 3 };
 
 /* ---- what a label means --------------------------------------------------------------------------------------------- */
 
-typedef struct Label {
-    const char *region; /* NULL: not asked for */
-    char side;          /* 'L', 'R' or 0 */
-} Label;
-
+/* The regions that are asked for; a label belongs to the region whose prefix its name has. */
 static const struct {
-    const char *prefix, *region;
-} REGION[] = {{"Frontal", "frontal"},        {"Precentral", "frontal"},   {"Rectus", "frontal"},
-              {"Supp_Motor", "frontal"},     {"Parietal", "parietal"},    {"Postcentral", "parietal"},
-              {"SupraMarginal", "parietal"}, {"Angular", "parietal"},     {"Precuneus", "parietal"},
-              {"Temporal", "temporal"},      {"Heschl", "temporal"},      {"Occipital", "occipital"},
-              {"Calcarine", "occipital"},    {"Cuneus", "occipital"},     {"Lingual", "occipital"},
-              {"Cerebelum", "cerebellum"},   {"Vermis", "cerebellum"},    {"Caudate", "deep nuclei"},
-              {"Putamen", "deep nuclei"},    {"Pallidum", "deep nuclei"}, {"Thalamus", "deep nuclei"}};
+    const char *name, *prefix[2];
+} REGION[] = {{"cerebellum", {"Cerebelum", "Vermis"}},
+              {"occipital lobe", {"Occipital", "Calcarine"}},
+              {"frontal lobe", {"Frontal", "Rectus"}},
+              {"temporal lobe", {"Temporal", "Heschl"}},
+              {"thalamus", {"Thalamus", "Thalamus"}}};
+enum { N_REGIONS = sizeof REGION / sizeof *REGION };
 
-static int read_labels(Label label[MAX_LABEL], Err *err)
+/* region[label] = number of its region, -1 where it is not asked for */
+static int read_labels(int region[MAX_LABEL], Err *err)
 {
     FILE *f = fopen(NAMES, "r");
     if (!f) return err_errno(err, "%s", NAMES);
+    for (int i = 0; i < MAX_LABEL; i++) region[i] = -1;
     char line[256], name[128];
-    int number;
+    int label;
     while (fgets(line, sizeof line, f)) {
-        if (sscanf(line, "%d %127s", &number, name) != 2 || number < 1 || number >= MAX_LABEL) continue;
-        for (size_t i = 0; i < sizeof REGION / sizeof *REGION; i++)
-            if (!strncmp(name, REGION[i].prefix, strlen(REGION[i].prefix))) label[number].region = REGION[i].region;
-        size_t n = strlen(name);
-        if (n > 2 && name[n - 2] == '_' && (name[n - 1] == 'L' || name[n - 1] == 'R')) label[number].side = name[n - 1];
+        if (sscanf(line, "%d %127s", &label, name) != 2 || label < 1 || label >= MAX_LABEL) continue;
+        for (int r = 0; r < N_REGIONS; r++)
+            for (int k = 0; k < 2; k++)
+                if (!strncmp(name, REGION[r].prefix[k], strlen(REGION[r].prefix[k]))) region[label] = r;
     }
     fclose(f);
     return 0;
@@ -67,28 +64,15 @@ static int read_labels(Label label[MAX_LABEL], Err *err)
 typedef struct Plane {
     const char *name;
     int first, last;
-    bool has_side; /* the two sides stand beside each other in the picture */
+    bool has_side; /* the patient's halves stand beside each other in the picture */
 } Plane;
 static const Plane PLANE[] = {{"axial", 14, 150, true}, {"coronal", 24, 200, true}, {"sagittal", 24, 156, false}};
-
-/* A red ring: gray pictures hold nothing like it. */
-static void draw_ring(Image *im, int cx, int cy)
-{
-    for (int y = cy - RING - 2; y <= cy + RING + 2; y++)
-        for (int x = cx - RING - 2; x <= cx + RING + 2; x++) {
-            if (x < 0 || y < 0 || x >= im->w || y >= im->h) continue;
-            double r = hypot(x - cx, y - cy);
-            if (fabs(r - RING) > 2.5) continue;
-            unsigned char *p = im->rgb + 3 * ((size_t)y * (size_t)im->w + (size_t)x);
-            p[0] = 255;
-            p[1] = p[2] = 0;
-        }
-}
+enum { N_PLANES = sizeof PLANE / sizeof *PLANE };
 
 typedef struct Slice {
     const Plane *plane;
     int number;
-    Image mri, labels;
+    Image mri, labels; /* of the same size */
 } Slice;
 
 static int load_slice(Slice *s, const Plane *p, int number, Err *err)
@@ -111,60 +95,141 @@ static void release_slice(Slice *s)
     image_release(&s->labels);
 }
 
-/* ---- questions ------------------------------------------------------------------------------------------------------ */
+/* A part of a slice and what an atlas knows of it. */
+typedef struct View {
+    int x, y, w, h;
+    const char *side;        /* "left", "right"; NULL where both halves are in it */
+    double share[N_REGIONS]; /* of the picture's area */
+} View;
 
-typedef struct Writer {
-    const char *dir;
-    Label label[MAX_LABEL];
-    FileWriter orient[2], region[2]; /* train, test */
-    uint64_t seed;
-    int n_images;
-} Writer;
-
-static void write_sample(FileWriter *w, const char *image, const char *kind, const char *question, const char *answer)
+/* Half of the views of a plane with two sides show one half only; radiological display: the right one on the left. */
+static View pick_view(const Slice *s, const int region[MAX_LABEL], Rng *r)
 {
-    file_printf(
-        w,
-        "{\"id\": \"%s/%s\", \"kind\": \"%s\", \"messages\": [{\"role\": \"user\", \"content\": \"<image>%s\"}, "
-        "{\"role\": \"assistant\", \"content\": \"%s\"}], \"images\": [\"images/%s\"], \"answer\": \"%s\"}\n",
-        image, kind, kind, question, answer, image, answer);
+    int w = s->mri.w, h = s->mri.h, jitter = 16;
+    View v = {.x = (int)rng_below(r, (uint32_t)jitter), .y = (int)rng_below(r, (uint32_t)jitter)};
+    v.w = w - v.x - (int)rng_below(r, (uint32_t)jitter);
+    v.h = h - v.y - (int)rng_below(r, (uint32_t)jitter);
+    if (s->plane->has_side && rng_below(r, 2)) {
+        bool right = rng_below(r, 2);
+        v.side = right ? "right" : "left";
+        v.w = w / 2 - v.x;
+        if (!right) v.x = w - w / 2;
+    }
+    for (int y = v.y; y < v.y + v.h; y++)
+        for (int x = v.x; x < v.x + v.w; x++) {
+            int k = region[s->labels.rgb[3 * (y * w + x)]];
+            if (k >= 0) v.share[k] += 1.0 / (v.w * v.h);
+        }
+    return v;
 }
 
-/* A voxel whose label is asked for; each region is equally likely, so that no answer is a good guess. */
-static bool pick_voxel(const Writer *w, const Slice *s, Rng *r, int *at)
+static int save_view(const Slice *s, const View *v, bool inverted, const char *path, Err *err)
 {
-    static const char *const KIND[] = {"frontal", "parietal", "temporal", "occipital", "cerebellum", "deep nuclei"};
-    const char *want = KIND[rng_below(r, 6)];
-    int n = s->labels.w * s->labels.h;
-    for (int attempt = 0; attempt < 4000; attempt++) {
-        *at = (int)rng_below(r, (uint32_t)n);
-        const Label *l = &w->label[s->labels.rgb[3 * *at]];
-        if (l->region && !strcmp(l->region, want)) return true;
+    Image im = {v->w, v->h, xmalloc(3 * (size_t)v->w * (size_t)v->h)};
+    for (int y = 0; y < v->h; y++)
+        memcpy(im.rgb + 3 * (size_t)y * (size_t)v->w,
+               s->mri.rgb + 3 * ((size_t)(v->y + y) * (size_t)s->mri.w + (size_t)v->x), 3 * (size_t)v->w);
+    for (int i = 0; inverted && i < 3 * v->w * v->h; i++) im.rgb[i] = (unsigned char)(255 - im.rgb[i]);
+    int rc = image_save(&im, path, err);
+    image_release(&im);
+    return rc;
+}
+
+/* ---- questions ------------------------------------------------------------------------------------------------------ */
+
+typedef struct Question {
+    const char *kind, *answer;
+    char text[96];
+} Question;
+
+/* Yes and no are equally likely before the picture is seen: first the answer is drawn, then a region that has it. */
+static bool ask_region(Question *q, const View *v, Rng *r)
+{
+    bool yes = rng_below(r, 2);
+    for (int attempt = 0; attempt < 20; attempt++) {
+        int k = (int)rng_below(r, N_REGIONS);
+        bool clear = yes ? v->share[k] > 0.02 : v->share[k] <= 0;
+        if (!clear) continue;
+        *q = (Question){.kind = "region", .answer = yes ? "yes" : "no"};
+        snprintf(q->text, sizeof q->text, "Is the %s in the picture?", REGION[k].name);
+        return true;
     }
     return false;
 }
 
-static int write_mark(Writer *w, const Slice *s, int mark, bool test, Err *err)
+/* The questions of a view in random order; returns how many. */
+static int ask(Question q[QUESTIONS], const Slice *s, const View *v, Rng *r)
 {
-    int at;
-    Rng r = rng_at(w->seed, RNG_TEST, (uint32_t)(s->plane - PLANE), (uint32_t)s->number, (uint32_t)mark);
-    if (!pick_voxel(w, s, &r, &at)) return 0;
-    Image im = {s->mri.w, s->mri.h, xmalloc(3 * (size_t)s->mri.w * (size_t)s->mri.h)};
-    memcpy(im.rgb, s->mri.rgb, 3 * (size_t)im.w * (size_t)im.h);
-    draw_ring(&im, at % im.w, at / im.w);
-    char name[64], path[512];
-    snprintf(name, sizeof name, "%s-%03d-%02d.png", s->plane->name, s->number, mark);
-    snprintf(path, sizeof path, "%s/images/%s", w->dir, name);
-    int rc = image_save(&im, path, err);
-    image_release(&im);
-    const Label *l = &w->label[s->labels.rgb[3 * at]];
-    write_sample(&w->region[test], name, "region", "Which region is marked?", l->region);
-    if (s->plane->has_side && l->side)
-        write_sample(&w->orient[test], name, "side", "On which side of the patient is the mark?",
-                     l->side == 'L' ? "left" : "right");
-    if (mark % 2 == 0) write_sample(&w->orient[test], name, "plane", "Which plane is shown?", s->plane->name);
-    w->n_images++;
-    return rc;
+    int n = 0;
+    q[n++] = (Question){"plane", s->plane->name, "Which plane is shown?"};
+    if (v->side) q[n++] = (Question){"side", v->side, "Which side of the patient is shown?"};
+    while (n < QUESTIONS && ask_region(&q[n], v, r)) n++;
+    for (int i = n - 1; i > 0; i--) {
+        int k = (int)rng_below(r, (uint32_t)i + 1);
+        Question t = q[i];
+        q[i] = q[k];
+        q[k] = t;
+    }
+    return n;
+}
+
+static void write_turn(FileWriter *w, const char *marker, const Question *q)
+{
+    file_printf(w, "{\"role\": \"user\", \"content\": \"%s%s\"}, {\"role\": \"assistant\", \"content\": \"%s\"}",
+                marker, q->text, q->answer);
+}
+
+/* Training: all questions as turns of one sample. */
+static void write_training(FileWriter *w, const char *image, const Question *q, int n)
+{
+    file_printf(w, "{\"id\": \"%s\", \"messages\": [", image);
+    for (int i = 0; i < n; i++) {
+        if (i) file_printf(w, ", ");
+        write_turn(w, i ? "" : "<image>", &q[i]);
+    }
+    file_printf(w, "], \"images\": [\"%s\"]}\n", image);
+}
+
+/* Testing: one sample a question. */
+static void write_test(FileWriter *w, const char *image, const Question *q, int n)
+{
+    for (int i = 0; i < n; i++) {
+        file_printf(w, "{\"id\": \"%s/%d\", \"kind\": \"%s\", \"answer\": \"%s\", \"messages\": [", image, i, q[i].kind,
+                    q[i].answer);
+        write_turn(w, "<image>", &q[i]);
+        file_printf(w, "], \"images\": [\"%s\"]}\n", image);
+    }
+}
+
+/* ---- files ---------------------------------------------------------------------------------------------------------- */
+
+static const char *const LOOK[] = {"t1", "inverted"}, *const SPLIT[] = {"train", "test"};
+
+typedef struct Writer {
+    const char *dir;
+    int region[MAX_LABEL];
+    FileWriter file[2][2]; /* [look][split] */
+    uint64_t seed;
+    int n_images;
+} Writer;
+
+static int write_view(Writer *w, const Slice *s, int number, bool test, Err *err)
+{
+    for (int look = 0; look < 2; look++) {
+        Rng r = rng_at(w->seed + (uint64_t)look, RNG_TEST, (uint32_t)(s->plane - PLANE), (uint32_t)s->number,
+                       (uint32_t)number);
+        View v = pick_view(s, w->region, &r);
+        Question q[QUESTIONS];
+        int n = ask(q, s, &v, &r);
+        char name[96], path[512];
+        snprintf(name, sizeof name, "%s/%s-%03d-%02d.png", LOOK[look], s->plane->name, s->number, number);
+        snprintf(path, sizeof path, "%s/%s", w->dir, name);
+        if (save_view(s, &v, look, path, err)) return -1;
+        if (test) write_test(&w->file[look][1], name, q, n);
+        else write_training(&w->file[look][0], name, q, n);
+        w->n_images++;
+    }
+    return 0;
 }
 
 static int write_slice(Writer *w, const Plane *p, int number, Err *err)
@@ -175,22 +240,23 @@ static int write_slice(Writer *w, const Plane *p, int number, Err *err)
     Slice s;
     if (load_slice(&s, p, number, err)) return -1;
     int labelled = 0, rc = 0;
-    for (int i = 0; i < s.labels.w * s.labels.h; i++) labelled += w->label[s.labels.rgb[3 * i]].region != NULL;
-    int marks = test ? MARKS_PER_SLICE / 9 : MARKS_PER_SLICE;
-    for (int m = 0; labelled >= MIN_LABELLED && m < marks && rc == 0; m++) rc = write_mark(w, &s, m, test, err);
+    for (int i = 0; i < s.labels.w * s.labels.h; i++) labelled += w->region[s.labels.rgb[3 * i]] >= 0;
+    int views = labelled < MIN_LABELLED ? 0 : test ? TEST_VIEWS : TRAIN_VIEWS;
+    for (int k = 0; k < views && rc == 0; k++) rc = write_view(w, &s, k, test, err);
     release_slice(&s);
     return rc;
 }
 
 static int open_files(Writer *w, Err *err)
 {
-    static const char *const SPLIT[] = {"train", "test"};
-    for (int i = 0; i < 2; i++) {
+    for (int look = 0; look < 2; look++) {
         char path[512];
-        snprintf(path, sizeof path, "%s/orient_%s.jsonl", w->dir, SPLIT[i]);
-        if (file_create(&w->orient[i], path, err)) return -1;
-        snprintf(path, sizeof path, "%s/region_%s.jsonl", w->dir, SPLIT[i]);
-        if (file_create(&w->region[i], path, err)) return -1;
+        snprintf(path, sizeof path, "%s/%s", w->dir, LOOK[look]);
+        if (dir_create(path, err)) return -1;
+        for (int split = 0; split < 2; split++) {
+            snprintf(path, sizeof path, "%s/%s_%s.jsonl", w->dir, LOOK[look], SPLIT[split]);
+            if (file_create(&w->file[look][split], path, err)) return -1;
+        }
     }
     return 0;
 }
@@ -198,16 +264,13 @@ static int open_files(Writer *w, Err *err)
 static int make(const char *dir, uint64_t seed, Err *err)
 {
     Writer w = {.dir = dir, .seed = seed};
-    char *images = path_join(dir, "images");
-    int rc = dir_create(images, err);
-    free(images);
-    if (rc || read_labels(w.label, err)) return err_hint(err, "install Debian's package mricron-data");
+    if (read_labels(w.region, err)) return err_hint(err, "install Debian's package mricron-data");
     if (open_files(&w, err)) return -1;
-    for (size_t p = 0; p < sizeof PLANE / sizeof *PLANE; p++)
+    for (int p = 0; p < N_PLANES; p++)
         for (int k = PLANE[p].first; k <= PLANE[p].last; k++)
             if (write_slice(&w, &PLANE[p], k, err)) return -1;
-    for (int i = 0; i < 2; i++)
-        if (file_commit(&w.orient[i], err) || file_commit(&w.region[i], err)) return -1;
+    for (int i = 0; i < 4; i++)
+        if (file_commit(&w.file[i / 2][i % 2], err)) return -1;
     printf("%d images in %s\n", w.n_images, dir);
     return 0;
 }

@@ -23,28 +23,28 @@ answer() { # MODEL ADAPTER-OR-- TASK OUT
 echo "== data: slices of a T1 volume, answers from the AAL atlas"
 "$atlas" make demo/data
 wc -l demo/data/*.jsonl | sed 's/^/  /'
-"$osler" data check demo/data/orient_train.jsonl demo/data/region_train.jsonl
+"$osler" data check demo/data/t1_train.jsonl demo/data/inverted_train.jsonl
 
 echo "== a random checkpoint of the Qwen2.5-VL architecture"
 "$osler" init --config recipes/demo/tiny/config.json --out demo/base --seed 1 --dtype f32
 
-echo "== stage 1: full fine-tuning on plane and side"
-answer demo/base - orient demo/orient_before.jsonl
-"$osler" train recipes/demo/orient_full.yaml
-answer demo/orient - orient demo/orient_after.jsonl
+echo "== stage 1: full fine-tuning on T1 slices"
+answer demo/base - t1 demo/t1_before.jsonl
+"$osler" train recipes/demo/t1_full.yaml
+answer demo/t1 - t1 demo/t1_after.jsonl
 
-echo "== stage 2: LoRA on the region under the mark"
-answer demo/orient - region demo/region_before.jsonl
-"$osler" train recipes/demo/region_lora.yaml
-answer demo/orient demo/region region demo/region_after.jsonl
+echo "== stage 2: LoRA adapts that model to another look of the same anatomy"
+answer demo/t1 - inverted demo/inverted_before.jsonl
+"$osler" train recipes/demo/inverted_lora.yaml
+answer demo/t1 demo/inverted inverted demo/inverted_after.jsonl
 
 echo
 echo "held-out accuracy, 95 % Wilson intervals"
-for task in orient region; do
+for task in t1 inverted; do
     for when in before after; do
         echo "$task, $when:"
         "$atlas" score "demo/data/${task}_test.jsonl" "demo/${task}_$when.jsonl"
     done
 done
-"$atlas" report demo/orient/trainer_log.jsonl demo/region/trainer_log.jsonl > demo/report.html
+"$atlas" report demo/t1/trainer_log.jsonl demo/inverted/trainer_log.jsonl >demo/report.html
 echo "loss curves: demo/report.html"

@@ -4,7 +4,7 @@
  * A verb is one file with an options struct, its table (base/opt.h) and a Verb; main.c parses, runs and releases:
  *
  *   typedef struct TokenizeOpts { Common common; char *model, *in, *out; } TokenizeOpts;
- *   static const Opt TABLE[] = { {"model", OPT_PATH, offsetof(TokenizeOpts, model), ...}, GENERAL_ROWS(TokenizeOpts), {0} };
+ *   static const Opt TABLE[] = { {"model", OPT_PATH, offsetof(TokenizeOpts, model)}, GENERAL_ROWS(TokenizeOpts), {0} };
  *   static int run(void *opts, const StrList *operands, Err *err) { ... }
  *   const Verb VERB_TOKENIZE = {.name = "tokenize", .table = TABLE, .size = sizeof(TokenizeOpts), .run = run, ...};
  *
@@ -15,7 +15,6 @@
 #ifndef OSLER_CMD_CMD_H
 #define OSLER_CMD_CMD_H
 
-#include <math.h>
 #include <stddef.h>
 
 #include "base/opt.h"

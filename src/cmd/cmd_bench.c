@@ -1,4 +1,5 @@
 /* osler bench peers: the speed of whole steps, on the work that other programs are timed with. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,7 @@ static Work work_of(const BenchOpts *o)
     return w;
 }
 
-/* ---- inputs ------------------------------------------------------------------------------------------------------------ */
+/* ---- inputs ----------------------------------------------------------------------------------------------------- */
 
 static int random_id(Rng *r, const ModelConfig *c)
 {
@@ -117,7 +118,7 @@ static Batch *random_batch(const ModelConfig *c, const Work *w)
     return batch_finish(&bb);
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------------------------------------ */
 
 typedef struct Bench {
     const BenchOpts *o;
@@ -207,7 +208,7 @@ static double time_decode(Bench *x, Err *err)
     return t;
 }
 
-/* ---- a case ------------------------------------------------------------------------------------------------------------ */
+/* ---- a case ----------------------------------------------------------------------------------------------------- */
 
 /* Decoding and scoring train nothing, full training all but the vision tower, the rest an adapter. */
 static int bench_open(Bench *x, const BenchOpts *o, const Work *w, Err *err)
@@ -251,7 +252,7 @@ static int bench_run(Bench *x, const Work *w, Err *err)
 {
     static const char *const NAME[] = {"lora", "full", "dpo", "grpo", "score", "decode"};
     const BenchOpts *o = x->o;
-    double best = INFINITY, worst = 0;
+    double best = HUGE_VAL, worst = 0;
     for (int i = 0; i <= o->reps; i++) {
         double t = o->what == CASE_DECODE ? time_decode(x, err) : time_step(x);
         if (t < 0) return -1;

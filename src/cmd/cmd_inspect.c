@@ -30,7 +30,7 @@ static const Opt TABLE[] = {
     {0},
 };
 
-/* ---- a directory of tensors -------------------------------------------------------------------------------------------- */
+/* ---- a directory of tensors ------------------------------------------------------------------------------------- */
 
 /* Tensors that differ in one number of their names only. */
 typedef struct Kind {
@@ -185,7 +185,7 @@ static int inspect_dir(const char *dir, bool every, Err *err)
     return inspect_tensors(dir, "model", every, err);
 }
 
-/* ---- masks ------------------------------------------------------------------------------------------------------------- */
+/* ---- masks ------------------------------------------------------------------------------------------------------ */
 
 /* The text of ids [from, to), in colour or brackets where they are targets. */
 static void print_run(const Tokenizer *t, const int *id, int n, bool target)
@@ -235,7 +235,7 @@ static int inspect_masks(const InspectOpts *o, Err *err)
     return rc;
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------------------------------- */
+/* ---- the rest --------------------------------------------------------------------------------------------------- */
 
 static int inspect_image(const InspectOpts *o, Err *err)
 {

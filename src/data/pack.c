@@ -177,13 +177,14 @@ void batch_reopen(BatchBuilder *bb, Batch *b, const ImageProcessor *p)
 /* ---- packing ----------------------------------------------------------------------------------------------------- */
 
 typedef struct PackItem {
+    int large; /* tokens of an item that is larger than a quarter of the budget, else 0 */
     int tokens, index;
 } PackItem;
 
-static int longest_first(const void *a, const void *b)
+static int large_first(const void *a, const void *b)
 {
     const PackItem *x = a, *y = b;
-    if (x->tokens != y->tokens) return x->tokens > y->tokens ? -1 : 1;
+    if (x->large != y->large) return x->large > y->large ? -1 : 1;
     return x->index < y->index ? -1 : 1;
 }
 
@@ -201,8 +202,8 @@ int pack_plan(int *pack, const int *tokens, int n, int budget)
     PackItem *item = xmalloc((size_t)n * sizeof *item);
     int *room = xmalloc((size_t)n * sizeof *room), *number = xmalloc((size_t)n * sizeof *number);
     int n_bins = 0, numbered = 0;
-    for (int i = 0; i < n; i++) item[i] = (PackItem){.tokens = tokens[i], .index = i};
-    if (n) qsort(item, (size_t)n, sizeof *item, longest_first);
+    for (int i = 0; i < n; i++) item[i] = (PackItem){4 * (int64_t)tokens[i] > budget ? tokens[i] : 0, tokens[i], i};
+    if (n) qsort(item, (size_t)n, sizeof *item, large_first);
     for (int i = 0; i < n; i++) {
         int k = best_bin(room, n_bins, item[i].tokens);
         if (k == n_bins) {

@@ -13,7 +13,7 @@ size_t gzip_most_bytes(size_t n)
 #if HAVE_ZLIB
 
 #include <limits.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include <zlib.h>
 
@@ -21,13 +21,15 @@ typedef struct GzipReader {
     z_stream z;
     const unsigned char *at;
     size_t left;
-    bool ended, broken;
+    bool bare, ended, broken;
 } GzipReader;
 
-static bool reader_open(GzipReader *r, const unsigned char *bytes, size_t n)
+enum { GZIP_WINDOW = 16 + MAX_WBITS, BARE_WINDOW = -MAX_WBITS };
+
+static bool reader_open(GzipReader *r, const unsigned char *bytes, size_t n, int window)
 {
-    *r = (GzipReader){.at = bytes, .left = n};
-    return inflateInit2(&r->z, 16 + MAX_WBITS) == Z_OK;
+    *r = (GzipReader){.at = bytes, .left = n, .bare = window == BARE_WINDOW};
+    return inflateInit2(&r->z, window) == Z_OK;
 }
 
 static bool reader_refill(GzipReader *r)
@@ -54,7 +56,8 @@ static size_t reader_take(GzipReader *r, unsigned char *out, size_t want)
         int status = r->broken ? Z_BUF_ERROR : inflate(&r->z, Z_NO_FLUSH);
         done += room - r->z.avail_out;
         if (status == Z_STREAM_END) {
-            bool more = reader_refill(r) && r->z.next_in[0] == 0x1f; /* other bytes after the end are padding */
+            bool more =
+                !r->bare && reader_refill(r) && r->z.next_in[0] == 0x1f; /* other bytes after the end are padding */
             r->ended = !more || inflateReset(&r->z) != Z_OK;
         } else if (status != Z_OK) {
             r->broken = true;
@@ -66,7 +69,7 @@ static size_t reader_take(GzipReader *r, unsigned char *out, size_t want)
 size_t gzip_prefix(unsigned char *out, size_t want, const unsigned char *bytes, size_t n)
 {
     GzipReader r;
-    if (!reader_open(&r, bytes, n)) return 0;
+    if (!reader_open(&r, bytes, n, GZIP_WINDOW)) return 0;
     size_t got = reader_take(&r, out, want);
     inflateEnd(&r.z);
     return got;
@@ -88,7 +91,7 @@ static size_t reader_skip(GzipReader *r, size_t count)
 int gzip_extract(unsigned char *out, size_t want, size_t skip, const unsigned char *bytes, size_t n, Err *err)
 {
     GzipReader r;
-    if (!reader_open(&r, bytes, n)) return err_set(err, "zlib could not start");
+    if (!reader_open(&r, bytes, n, GZIP_WINDOW)) return err_set(err, "zlib could not start");
     bool whole = reader_skip(&r, skip) == skip && reader_take(&r, out, want) == want;
     if (whole) reader_skip(&r, (size_t)-1);
     inflateEnd(&r.z);
@@ -96,7 +99,33 @@ int gzip_extract(unsigned char *out, size_t want, size_t skip, const unsigned ch
     return whole ? 0 : err_set(err, "the compressed data are shorter than the header says");
 }
 
+int deflate_extract(unsigned char **out, size_t *size, const unsigned char *bytes, size_t n, Err *err)
+{
+    *out = NULL;
+    *size = 0;
+    GzipReader r;
+    if (!reader_open(&r, bytes, n, BARE_WINDOW)) return err_set(err, "zlib could not start");
+    size_t cap = 0, got = 1;
+    while (got > 0 && *size < DEFLATE_MAX_BYTES) {
+        if (*size == cap) *out = xrealloc(*out, cap = cap ? 2 * cap : 1 << 16);
+        got = reader_take(&r, *out + *size, cap - *size);
+        *size += got;
+    }
+    bool whole = r.ended;
+    inflateEnd(&r.z);
+    if (whole) return 0;
+    free(*out);
+    *out = NULL;
+    return err_set(err, "the deflated data are broken, too long, or end early");
+}
+
 #else
+
+int deflate_extract(unsigned char **out, size_t *size, const unsigned char *bytes, size_t n, Err *err)
+{
+    (void)out, (void)size, (void)bytes, (void)n;
+    return err_set(err, "deflated data, but Osler was built without zlib");
+}
 
 size_t gzip_prefix(unsigned char *out, size_t want, const unsigned char *bytes, size_t n)
 {

@@ -23,7 +23,7 @@ static const ImageFormat FORMATS[] = {
     {"DICOM", VIEW_FRAME | VIEW_WINDOW, dicom_match, dicom_decode, dicom_measure},
     {"TIFF", 0, tiff_match, tiff_decode, tiff_measure},
 };
-enum { N_FORMATS = sizeof FORMATS / sizeof FORMATS[0], DICOM_FORMAT = 4, MIN_DICOM = 132 };
+enum { N_FORMATS = sizeof FORMATS / sizeof FORMATS[0] };
 
 static bool ends_with(const char *s, const char *tail)
 {
@@ -44,7 +44,6 @@ static const ImageFormat *source_format(const ImageSource *src, Err *err)
         if (FORMATS[i].match(src->bytes, src->n)) f = &FORMATS[i];
         if (!f && FORMATS[i].decode == nifti_decode && is_nifti_data(src->path)) f = &FORMATS[i];
     }
-    if (!f && src->n >= MIN_DICOM) f = &FORMATS[DICOM_FORMAT]; /* old files lack the mark; GDCM can tell */
     if (!f) {
         err_set(err, src->n ? "not a picture of a known format" : "empty file");
         err_hint(err, "JPEG, PNG, WebP, TIFF, DICOM and NIfTI are read");

@@ -54,7 +54,7 @@ int conversation_length(const Conversation *c)
     return c->seq < 0 ? 0 : session_length(c->s, c->seq);
 }
 
-/* ---- a turn ------------------------------------------------------------------------------------------------------------ */
+/* ---- a turn ----------------------------------------------------------------------------------------------------- */
 
 typedef struct Turn {
     void (*show)(void *arg, const char *bytes, size_t n);

@@ -27,8 +27,8 @@ void conversation_reset(Conversation *c);
 int conversation_length(const Conversation *c); /* tokens in the cache */
 
 /*
- * One turn: the user's text with as many <image> markers as there are images, and the answer, which comes through `show`
- * in pieces of whole characters (NULL: not wanted).  *reason, where not NULL, is "stop" or "length".
+ * One turn: the user's text with as many <image> markers as there are images, and the answer, which comes through
+ * `show` in pieces of whole characters (NULL: not wanted).  *reason, where not NULL, is "stop" or "length".
  */
 int conversation_say(Conversation *c, const char *text, char *const *images, int n_images,
                      void (*show)(void *arg, const char *bytes, size_t n), void *arg, const char **reason, Err *err);

@@ -20,7 +20,9 @@ static int open_model(Engine *e, const EngineOptions *o, Err *err)
 static int open_inputs(Engine *e, const EngineOptions *o, Err *err)
 {
     e->tok = tokenizer_load(o->model, err);
-    if (!e->tok || chat_check_template(o->model, err) || chat_tokens(&e->chat, e->tok, err) || image_processor_load(&e->proc, o->model, err)) return -1;
+    if (!e->tok || chat_check_template(o->model, err) || chat_tokens(&e->chat, e->tok, err) ||
+        image_processor_load(&e->proc, o->model, err))
+        return -1;
     if (o->min_pixels) e->proc.min_pixels = o->min_pixels;
     if (o->max_pixels) e->proc.max_pixels = o->max_pixels;
     const ModelConfig *c = &e->model->cfg;

@@ -63,7 +63,7 @@ static void generator_release(Generator *g)
     buf_release(&g->text);
 }
 
-/* ---- tokens ----------------------------------------------------------------------------------------------------------- */
+/* ---- tokens ----------------------------------------------------------------------------------------------------- */
 
 typedef struct DrawJob {
     Generator *g;
@@ -121,7 +121,7 @@ static int draw_tokens(Generator *g, Decoding **d, int n, const float *logits, i
     return 0;
 }
 
-/* ---- prompts ---------------------------------------------------------------------------------------------------------- */
+/* ---- prompts ---------------------------------------------------------------------------------------------------- */
 
 static Decoding *decoding_new(Generator *g, int seq, int number, int draw, const int *prompt, int n_prompt)
 {
@@ -148,7 +148,7 @@ static int start_answers(Generator *g, int seq, int number, const float *logits,
     return draw_tokens(g, g->active.at + first, g->o->n, logits, 0, err);
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------------------------ */
+/* ---- steps ------------------------------------------------------------------------------------------------------ */
 
 static int report(Generator *g, Decoding *d, Err *err)
 {
@@ -200,7 +200,7 @@ static int step(Generator *g, Err *err)
     return logits ? draw_tokens(g, g->active.at, n, logits, g->e->model->cfg.v, err) : -1;
 }
 
-/* ---- many prompts ------------------------------------------------------------------------------------------------------ */
+/* ---- many prompts ----------------------------------------------------------------------------------------------- */
 
 /* Rows that an answer of n more tokens may take: whole pages, and one for the rest of a shared page. */
 static int64_t rows_to_come(int n)
@@ -258,7 +258,7 @@ int generate(Engine *e, const GenerateOptions *o, const GenerateIo *io, Err *err
     return rc;
 }
 
-/* ---- one answer in a conversation --------------------------------------------------------------------------------------- */
+/* ---- one answer in a conversation ------------------------------------------------------------------------------- */
 
 int generate_reply(Session *s, int seq, const float *logits, const int *prompt, int n_prompt, int number,
                    const GenerateOptions *o, const GenerateIo *io, Err *err)

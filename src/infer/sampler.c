@@ -56,7 +56,7 @@ static void score_tokens(Sampler *s, const float *logits, const unsigned char *s
     for (int i = 0; i < s->n_never; i++) s->score[s->never[i]] = -INFINITY;
 }
 
-/* ---- the best tokens first, without sorting the rest ---------------------------------------------------------------- */
+/* ---- the best tokens first, without sorting the rest ------------------------------------------------------------ */
 
 static bool ranks_before(const float *score, int a, int b)
 {
@@ -92,7 +92,7 @@ static int heap_pop(Sampler *s, int *n)
     return top;
 }
 
-/* ---- cuts ------------------------------------------------------------------------------------------------------------ */
+/* ---- cuts ------------------------------------------------------------------------------------------------------- */
 
 /* The weight of a token against the best one's 1. */
 static double weight_of(const Sampler *s, int id, float best)

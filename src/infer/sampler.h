@@ -2,8 +2,8 @@
  * sampler.h - from logits to the next token.
  *
  * The steps and their order are transformers': repetition penalty, forbidden tokens, temperature, top-k, top-p, min-p,
- * draw.  Temperature 0 takes the best token, the lowest id among equals.  A draw is a pure function of the logits and of
- * (seed, sample, draw, position), so it does not matter which sequences were decoded together.
+ * draw.  Temperature 0 takes the best token, the lowest id among equals.  A draw is a pure function of the logits and
+ * of (seed, sample, draw, position), so it does not matter which sequences were decoded together.
  *
  *   Sampler s;
  *   sampler_init(&s, &options, v, never, n_never);

@@ -17,7 +17,7 @@ typedef struct Scoring {
     Err *fail; /* [x.n] of encode_pixels */
 } Scoring;
 
-/* ---- a batch ---------------------------------------------------------------------------------------------------------- */
+/* ---- a batch ---------------------------------------------------------------------------------------------------- */
 
 /* Encodes from sample `first` on, up to `budget` rows but at least one sample. */
 static int collect(Scoring *s, int budget, Err *err)
@@ -108,7 +108,7 @@ static int score_batch(Scoring *s, const ScoreOptions *o, int (*row)(void *, con
     return rc;
 }
 
-/* ---- the dataset ------------------------------------------------------------------------------------------------------ */
+/* ---- the dataset ------------------------------------------------------------------------------------------------ */
 
 static int count_targets(Scoring *s, Err *err)
 {
@@ -139,7 +139,7 @@ int score_dataset(Engine *e, const Dataset *d, const ScoreOptions *o,
     return rc;
 }
 
-/* ---- gradients -------------------------------------------------------------------------------------------------------- */
+/* ---- gradients -------------------------------------------------------------------------------------------------- */
 
 int score_save_grads(const Engine *e, const char *path, Err *err)
 {

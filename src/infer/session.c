@@ -22,7 +22,7 @@ struct Session {
     size_t logits_cap;
 };
 
-/* ---- lifetime -------------------------------------------------------------------------------------------------------- */
+/* ---- lifetime --------------------------------------------------------------------------------------------------- */
 
 static size_t cache_row_bytes(const Model *m)
 {
@@ -123,7 +123,7 @@ Engine *session_engine(const Session *s)
     return s->e;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------------------ */
+/* ---- rows ------------------------------------------------------------------------------------------------------- */
 
 /* Rows that can still be appended to the sequence's last page: none where another sequence holds the page, too. */
 static int tail_room(const Session *s, const Sequence *q)
@@ -193,7 +193,7 @@ static int check_room(const Session *s, const int *seq, int n_seq, int n, Err *e
     return err_hint(err, "decode fewer sequences together, or make the prompts or answers shorter");
 }
 
-/* ---- forward --------------------------------------------------------------------------------------------------------- */
+/* ---- forward ---------------------------------------------------------------------------------------------------- */
 
 /* One run of the decoder over what n_seq sequences have just been given rows for. */
 typedef struct Run {

@@ -43,8 +43,8 @@ int session_rows_free(const Session *s);       /* rows in pages that no sequence
 Engine *session_engine(const Session *s);
 
 /*
- * Appends a batch of one segment, whose positions count from the sequence's end, and gives the logits [v] after its last
- * token.  NULL on error: no room left, or longer than the model's max_position_embeddings.
+ * Appends a batch of one segment, whose positions count from the sequence's end, and gives the logits [v] after its
+ * last token.  NULL on error: no room left, or longer than the model's max_position_embeddings.
  */
 const float *session_extend(Session *s, int seq, const Batch *b, Err *err);
 /* Appends one text token to each of n different sequences: logits [n, v]. NULL on error, as above. */

@@ -89,7 +89,7 @@ typedef struct Kernels {
     void (*matmul_nt)(void *y, DType y_type, const void *x, const Weight *w, const void *bias, int n, bool accumulate);
     void (*matmul_nn)(void *y, const void *x, const Weight *w, int n, bool accumulate);
     void (*matmul_tn)(float *dw, const void *dy, const void *x, int n, int out, int in);
-    void (*weight_pack)(Weight *w); /* may do nothing */
+    void (*weight_pack)(Weight *w); /* may do nothing; oneDNN: two copies of the weight, for nt and for nn */
     void (*weight_unpack)(Weight *w);
     /* db[d] f32 += column sums of dy[n,d] */
     void (*bias_bwd)(float *db, const void *dy, int n, int d);
@@ -108,7 +108,8 @@ typedef struct Kernels {
     /* y = x * Phi(x), Phi the normal distribution (erf, not the tanh approximation) */
     void (*gelu_fwd)(void *y, const void *x, int64_t count);
     void (*gelu_bwd)(void *dx, const void *dy, const void *x, int64_t count, bool accumulate);
-    /* y = x / (1 - p) where philox(key, first + i) as a uniform in [0,1) is >= p, else 0; forward and backward alike */
+    /* y = x / (1 - p) where u(first + i) >= p, else 0; forward and backward alike.  u(e) in [0,1) is the upper 24 bits
+       of word e % 4 of the philox block with counter (e / 4 mod 2^32, e / 2^34, 0, 0) */
     void (*dropout)(void *y, const void *x, float p, const uint32_t key[2], uint64_t first, int64_t count,
                     bool accumulate);
 
@@ -118,7 +119,7 @@ typedef struct Kernels {
     void (*rmsnorm_bwd)(void *dx, float *dw, const void *dy, const void *x, const void *w, const float *rstd, int n,
                         int d, bool accumulate);
     /* Rotates pairs (j, j + hd/2) of every head: y_j = x_j cos - x_{j+hd/2} sin, y_{j+hd/2} = x_{j+hd/2} cos + x_j sin;
-       cos, sin [n, hd/2] f32; row stride ldx / ldy elements; y may be x.  sign = -1 rotates back (the backward pass). */
+       cos, sin [n, hd/2] f32; row stride ldx / ldy elements; y may be x.  sign = -1 rotates back (the backward pass) */
     void (*rope)(void *y, int ldy, const void *x, int ldx, const float *cos, const float *sin, int n, int heads, int hd,
                  float sign, bool accumulate);
     /* y[i] = x[index[i]], i in [0,n).  bwd: dx[index[i]] += dy[i] in order of i (an index may repeat) */
@@ -126,11 +127,13 @@ typedef struct Kernels {
     void (*scatter_rows)(void *dx, const void *dy, const int *index, int n, int d);
     /* y[index[i]] = x[i], x with row stride ldx: new keys and values into a cache */
     void (*put_rows)(void *y, const void *x, int ldx, const int *index, int n, int d);
-    /* y[i] = table[id[i]] where id[i] >= 0, else feats[-1 - id[i]].  bwd: either gradient may be NULL */
+    /* y[i] = table[id[i]] where id[i] >= 0, else feats[-1 - id[i]].  bwd: either gradient may be NULL;
+       both are added to, dfeats in T */
     void (*embed_fwd)(void *y, const void *table, const void *feats, const int *id, int n, int d);
     void (*embed_bwd)(float *dtable, void *dfeats, const void *dy, const int *id, int n, int d);
 
-    /* ---- attention ---- o = softmax(scale q k^T) v per head; lse[n,h] f32 = log of the softmax denominator (natural) */
+    /* ---- attention ---- o = softmax(scale q k^T) v per head; lse[n,h] f32 = log of the softmax denominator (natural).
+       Heads of at most 256.  No query row is in two segments; rows in none are left alone */
     void (*attention_fwd)(void *o, float *lse, const void *q, const void *k, const void *v, const AttnArgs *a);
     /* dq, dk, dv have the strides of q, k, v and are always accumulated into */
     void (*attention_bwd)(void *dq, void *dk, void *dv, const void *d_o, const void *o, const float *lse, const void *q,
@@ -145,7 +148,7 @@ typedef struct Kernels {
 
     /* ---- optimizer ----
        m = beta1 m + (1-beta1) g; v = beta2 v + (1-beta2) g^2; p = p (1 - lr wd) - lr (m/bias1) / (sqrt(v/bias2) + eps)
-       p is the f32 master; w the copy of T that the model computes with (w == p when T is f32) */
+       p is the f32 master; w the copy of T that the model computes with (the same pointer as p when T is f32) */
     void (*adamw)(float *p, void *w, const float *g, float *m, float *v, int64_t count, const AdamWArgs *a);
     double (*sum_squares)(const float *x, int64_t count); /* summed in fixed order, in double */
 } Kernels;

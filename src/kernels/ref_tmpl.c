@@ -3,10 +3,10 @@
  *
  *   T_IS_BF16=0|1   T is float or bf16, arithmetic in float: the table of kernels_ref
  *   REF_F64         T, Real and all statistics double: the oracle of tests/kernels (included there)
- *   REF_COMPLEX     all double complex, forward functions only: the oracle of tests/grad.  With x + i*1e-50 for one input
- *                   the imaginary part of any result divided by 1e-50 is its derivative, exact to rounding (complex-step
- *                   derivative; Squire and Trapp 1998).  So nothing here may look at an imaginary part, and a maximum
- *                   is taken on the real part.
+ *   REF_COMPLEX     all double complex, forward functions only: the oracle of tests/grad.  With x + i*1e-50 for one
+ *                   input the imaginary part of a result divided by 1e-50 is its derivative, exact to rounding
+ *                   (complex-step derivative; Squire and Trapp 1998).  So nothing here may look at an imaginary part,
+ *                   and a maximum is taken on the real part.
  *
  * T is what memory holds, Real what is computed with; where kernels.h says float for a statistic, this says Real.
  */
@@ -182,7 +182,7 @@ static void FN(swiglu_fwd)(void *y, const void *g, const void *u, int64_t count)
     }
 }
 
-/* Phi(x) = (1 + erf(x / sqrt 2)) / 2.  C has no complex erf: there, its Maclaurin series, good to rounding for |x| < 4. */
+/* Phi(x) = (1 + erf(x / sqrt 2)) / 2.  C has no complex erf: there, its Maclaurin series, good for |x| < 4. */
 static Real FN(normal_cdf)(Real x)
 {
     Real z = x * (Real)0.70710678118654752440;
@@ -331,7 +331,7 @@ static void FN(attn_scores)(Real *s, const T *q, const T *k, const int *row, int
     for (int j = 0; j < n; j++) s[j] = (Real)a->scale * FN(dot)(q, k + (int64_t)row[j] * a->ldk, a->hd);
 }
 
-/* One query row and head: o = sum_j p_j v_j, p = softmax of the scores of its n keys; returns the log of the denominator. */
+/* One query row and head: o = sum_j p_j v_j, p = softmax of the n scores. Returns the log of the denominator. */
 static Real FN(attn_row_fwd)(T *o, Real *s, const T *q, const T *k, const T *v, const int *row, int n,
                              const AttnArgs *a)
 {
@@ -428,7 +428,7 @@ static void FN(attn_seg_bwd)(const RefAttention *r, Real *dk, Real *dv, const At
     free(s);
 }
 
-/* Task: one group of segments, one kv head.  Gradients of keys and values are summed in Real, rounded once at the end. */
+/* Task: one group of segments, one kv head.  Gradients of keys and values are summed in Real and rounded once. */
 static void FN(attn_bwd_task)(void *arg, int task)
 {
     const RefAttention *r = arg;

@@ -164,7 +164,7 @@ int checkpoint_save(const char *output_dir, const Checkpoint *c, int64_t limit, 
     char *tmp = xasprintf("%s%s%ld", path, TEMPORARY, (long)getpid());
     int rc = write_folder(tmp, c, err);
     if (rc == 0 && dir_exists(path)) rc = remove_folder(path, err); /* a damaged one that was passed over */
-    rc = dir_commit(tmp, path, err);
+    if (rc == 0) rc = dir_commit(tmp, path, err);
     if (rc) {
         Err other = {0};
         dir_remove(tmp, &other);

@@ -52,13 +52,14 @@ static double clip_scale(double grad_norm, double max_norm)
 void optimizer_step(Optimizer *opt, double grad_norm, double factor)
 {
     const OptimOptions *o = &opt->o;
+    float beta1 = (float)o->beta1, beta2 = (float)o->beta2; /* the correction must be for what the kernel sums with */
     double t = (double)++opt->steps;
     AdamWArgs args = {
-        .beta1 = (float)o->beta1,
-        .beta2 = (float)o->beta2,
+        .beta1 = beta1,
+        .beta2 = beta2,
         .eps = (float)o->eps,
-        .bias1 = (float)(1 - pow(o->beta1, t)),
-        .bias2 = (float)(1 - pow(o->beta2, t)),
+        .bias1 = (float)(1 - pow((double)beta1, t)),
+        .bias2 = (float)(1 - pow((double)beta2, t)),
         .grad_scale = (float)clip_scale(grad_norm, o->max_grad_norm),
     };
     for (int i = 0; i < opt->n; i++) {

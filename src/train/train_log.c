@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/json.h"
 #include "base/log.h"
 
 /* Bytes of the first `keep` whole lines; *lines = how many there are. */
@@ -79,14 +78,14 @@ static void send_to_board(TrainLog *l, int64_t step, const json_t *line)
 int train_log_write(TrainLog *l, int64_t step, json_t *line, Err *err)
 {
     CHECK(line, "a log line at step %lld that jansson cannot hold", (long long)step);
-    Buf b = {0};
-    json_append(&b, line);
-    buf_byte(&b, '\n');
-    int rc = append(l, b.data, b.len, err);
+    /* nine digits tell any two f32 apart */
+    char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(9)), *with_end = xasprintf("%s\n", text);
+    int rc = append(l, with_end, strlen(with_end), err);
     l->lines += rc == 0;
     if (rc == 0) send_to_board(l, step, line);
     if (rc == 0) rc = tb_flush(&l->board, err);
-    buf_release(&b);
+    free(with_end);
+    free(text);
     json_decref(line);
     return rc;
 }

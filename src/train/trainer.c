@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -274,15 +275,15 @@ static int train_loop(Trainer *t, Err *err)
 {
     const TrainOptions *o = t->o;
     const TrainState *s = &t->state;
-    int rc = 1;
     while (s->step < t->total && !interrupted) {
         StepReport r;
-        rc = train_step(t, &r, err);
-        if (rc <= 0 || log_step(t, &r, err)) break;
+        int rc = train_step(t, &r, err);
+        if (rc == 0) break; /* samples were left out, so the data ends before the plan does */
+        if (rc < 0 || log_step(t, &r, err)) return -1;
         if (t->eval.n && due(o->eval_steps, s->step) && evaluate(t, err)) return -1;
         if (due(o->save_steps, s->step) && save_checkpoint(t, err)) return -1;
     }
-    return err->msg[0] ? -1 : 0;
+    return 0;
 }
 
 static int stop_early(Trainer *t, Err *err)

@@ -242,9 +242,9 @@ int trainer_manifest(const Trainer *t, bool finished, Err *err)
 static void announce(const Trainer *t)
 {
     const Model *m = t->engine.model;
-    log_note("%s: %d samples, %lld steps of %lld x %lld; %.1f of %.1f million parameters are trained", t->method->name,
+    log_note("%s: %d samples, %lld steps of %lld x %lld; %lld of %lld parameters are trained", t->method->name,
              t->data.n, (long long)t->total, (long long)t->o->accumulation, (long long)t->o->batch_size,
-             1e-6 * (double)model_count(m, true), 1e-6 * (double)model_count(m, false));
+             (long long)model_count(m, true), (long long)model_count(m, false));
 }
 
 int trainer_open(Trainer *t, const TrainOptions *o, Err *err)

@@ -19,7 +19,7 @@ static Encoded encode(const Golden *g, Engine *e, int sample, EncodeAs as)
 {
     Err err = {0};
     Encoder enc;
-    Encoded x;
+    Encoded x = {0};
     const Sample *s = &g->data.sample[sample % g->data.n];
     if (encoder_init(&enc, e->tok, &e->proc, 0, &err) || encode_sample(&x, &enc, s, as, &err) ||
         encode_pixels(&x, &enc, s, &err))
@@ -206,7 +206,7 @@ static void full_cache_is_an_error(Golden *g, void *arg)
     engine_close(&e);
 }
 
-/* ---- generate -------------------------------------------------------------------------------------------------------- */
+/* ---- generate --------------------------------------------------------------------------------------------------- */
 
 enum { PROMPTS = 5, DRAWS = 3, NEW = 20 };
 
@@ -313,7 +313,7 @@ static void batching_changes_nothing(Golden *g, void *arg)
     engine_close(&e);
 }
 
-/* ---- conversation ------------------------------------------------------------------------------------------------------ */
+/* ---- conversation ----------------------------------------------------------------------------------------------- */
 
 static void add_text(void *arg, const char *bytes, size_t n)
 {
@@ -408,7 +408,7 @@ static void two_turns_are_one_prompt(Golden *g, void *arg)
     engine_close(&e);
 }
 
-/* ---- all goldens -------------------------------------------------------------------------------------------------------- */
+/* ---- all goldens ------------------------------------------------------------------------------------------------ */
 
 #define OVER_GOLDENS(fn)                                                                                               \
     static void test_##fn(void **state)                                                                                \

@@ -20,7 +20,7 @@
 #include "train_fixture.h"
 
 static const char TIED[] = "tests/data/goldens/small_tied", LORA[] = "tests/data/goldens/small_lora";
-static const char *const SHORT[] = {"max_steps=12", "save_steps=2", "save_total_limit=2", "shuffle=true", NULL};
+static const char *const SHORT[] = {"max_steps=14", "save_steps=4", "save_total_limit=2", "shuffle=true", NULL};
 static const char *const LONG[] = {"max_steps=60", "save_steps=25", "shuffle=true", NULL};
 enum { DONE, STOPPED, LOCKED, FAILED };
 
@@ -51,15 +51,42 @@ static double finish_run(const char *golden, const char *out, const char *const 
     return now_seconds() - begin;
 }
 
-/* Kills after a random time of at most one whole run, over and over, and lets the last one end. */
+/* Bytes of trainer_log.jsonl so far. */
+static size_t log_size(const char *out)
+{
+    Err err = {0};
+    FileMap m = {0};
+    char *path = path_join(out, "trainer_log.jsonl");
+    size_t n = file_map(&m, path, &err) == 0 ? m.size : 0;
+    file_unmap(&m);
+    free(path);
+    return n;
+}
+
+/* Waits until the run has logged a step, or has ended. */
+static void wait_for_step(pid_t pid, const char *out)
+{
+    siginfo_t ended = {0};
+    size_t before = log_size(out);
+    while (log_size(out) <= before && ended.si_pid == 0) {
+        usleep(500);
+        waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT); /* leaves it to be waited for */
+    }
+}
+
+/*
+ * Kills over and over: every other time at any moment of a run, else soon after a step, where there is something to
+ * lose; the last one may end.
+ */
 static void killed_is_same(const char *golden)
 {
     char *whole = scratch_new(), *killed = scratch_new();
     double seconds = finish_run(golden, whole, SHORT);
     Rng r = rng_at((uint64_t)getpid(), RNG_TEST, 0, 0, 0);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 8; i++) {
         pid_t pid = start(golden, killed, SHORT);
-        usleep((useconds_t)(1e6 * seconds * rng_uniform(&r)));
+        if (i % 2 == 0) wait_for_step(pid, killed);
+        usleep((useconds_t)(1e6 * seconds * rng_uniform(&r) / (i % 2 == 0 ? 10 : 1)));
         kill(pid, SIGKILL);
         wait_for(pid);
     }
@@ -79,18 +106,6 @@ static void killed_lora_run(void **state)
 {
     (void)state;
     killed_is_same(LORA);
-}
-
-/* Bytes of trainer_log.jsonl so far. */
-static size_t log_size(const char *out)
-{
-    Err err = {0};
-    FileMap m = {0};
-    char *path = path_join(out, "trainer_log.jsonl");
-    size_t n = file_map(&m, path, &err) == 0 ? m.size : 0;
-    file_unmap(&m);
-    free(path);
-    return n;
 }
 
 static void stopped_run(void **state)

@@ -54,7 +54,7 @@ CALLER(accumulate)
 
 CALLER(scale)
 {
-    K(scale)(a[0], a[1], 0.37f, p->s.n, p->accumulate);
+    K(scale)(a[0], p->a[1].n ? a[1] : a[0], 0.37f, p->s.n, p->accumulate);
 }
 
 CALLER(from_f32)

@@ -86,7 +86,14 @@ static void setup_to_f32(Problem *p)
     array_add(p, IN, AS_T, p->s.n);
 }
 
-/* scale, dropout, gelu_fwd: one input */
+/* The second round is in place. */
+static void setup_scale(Problem *p)
+{
+    array_add(p, p->round == 1 || p->accumulate ? INOUT : OUT, AS_T, p->s.n);
+    array_add(p, IN, AS_T, p->round == 1 ? 0 : p->s.n);
+}
+
+/* dropout, gelu_fwd: one input */
 static void setup_unary(Problem *p)
 {
     array_add_dst(p, AS_T, p->s.n);
@@ -357,7 +364,7 @@ static const Case CASES[] = {
     CASE(bias_bwd, setup_bias_bwd, ROWS, S(2048, 2048, 0), false),
     CASE(add, setup_add, COUNT, S(4 << 20, 0, 0), false),
     CASE(accumulate, setup_accumulate, COUNT, S(4 << 20, 0, 0), false),
-    CASE(scale, setup_unary, COUNT, S(4 << 20, 0, 0), true),
+    CASE(scale, setup_scale, COUNT, S(4 << 20, 0, 0), true),
     CASE(from_f32, setup_from_f32, COUNT, S(4 << 20, 0, 0), false),
     CASE(to_f32, setup_to_f32, COUNT, S(4 << 20, 0, 0), true),
     CASE(swiglu_fwd, setup_add, COUNT, S(4 << 20, 0, 0), false),

@@ -143,6 +143,7 @@ static void check_cut(const char *ref, int tolerance, const Image *want)
     const char *fragment = open_file(&map, ref);
     for (size_t k = 0; k < 12; k++) {
         size_t n = k < 10 ? map.size * k / 10 : map.size - (k - 9) * 3;
+        if (k >= 10 && has_ending(ref, ".tif")) continue; /* where the next page begins may be missing */
         int rc = decode_copy(map.data, n, fragment);
         if (rc == 0 && !is_first_of_many(ref)) fail_msg("%s: %zu of %zu bytes are taken for whole", ref, n, map.size);
     }

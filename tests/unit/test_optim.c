@@ -75,7 +75,7 @@ static void check_param(const Model *fresh, const Optimizer *opt, int i, const d
     }
     for (int64_t k = 0; k < n; k++) {
         double want = expected((double)start[k], q->p, k, grads, clip, 3), got = (double)q->master[k];
-        if (fabs(got - want) > 1e-6 * (fabs(want) + 1e-2))
+        if (fabs(got - want) > 2e-7 * fabs(want) + 3e-6 * OPTIONS.lr[q->p->part])
             fail_msg("%s[%lld]: %.9g, not %.9g", q->p->name, (long long)k, got, want);
         float copy = q->p->t->dtype == DT_F32 ? ((float *)q->p->t->data)[k] : bf16_to_f32(((bf16 *)q->p->t->data)[k]);
         float round = q->p->t->dtype == DT_F32 ? q->master[k] : bf16_to_f32(bf16_from_f32(q->master[k]));

@@ -86,7 +86,7 @@ static void logp_is_the_models_own(void **state)
     sampler_release(&s);
 }
 
-/* ---- cuts: kept probabilities by sorting everything, in the words of transformers' warpers --------------------------- */
+/* ---- cuts: kept probabilities by sorting everything, in the words of transformers' warpers ---------------------- */
 
 typedef struct Token {
     int id;

@@ -9,9 +9,9 @@
  * so that row maxima and sums need no shuffles, one decoded token fills the lanes with its heads, and every product has
  * the shape of tile_multiply.  Keys come in tiles of KEYS rows, copied to f32 and across the spans of the segment.
  *
- * Forward: online softmax (Milakov and Gimelshein 2018; Dao et al. 2022), one task per block and kv head.  Backward: the
- * probabilities again from lse; dq is summed over tiles as dq^T; dk and dv over the blocks of a part of a group, then
- * over the parts in order.  Parts are cut by size alone, so the bits do not depend on the number of threads.
+ * Forward: online softmax (Milakov and Gimelshein 2018; Dao et al. 2022), one task per block and kv head.  Backward:
+ * the probabilities again from lse; dq is summed over tiles as dq^T; dk and dv over the blocks of a part of a group,
+ * then over the parts in order.  Parts are cut by size alone, so the bits do not depend on the number of threads.
  */
 #include "kernels/cpu/tile.h"
 

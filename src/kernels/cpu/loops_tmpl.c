@@ -95,9 +95,14 @@ static void accumulate(void *y, const void *x, int64_t count)
 
 static void scale_part(const Loop *l, int64_t lo, int64_t hi)
 {
+    float s = l->s;
+    if (l->y == l->a) { /* in place: one pointer, or the compiler would have to allow for any overlap */
+        T *x = l->y;
+        for (int64_t i = lo; i < hi; i++) put(x, i, l->accumulate ? get(x, i) + s * get(x, i) : s * get(x, i));
+        return;
+    }
     T *restrict y = l->y;
     const T *restrict x = l->a;
-    float s = l->s;
     if (l->accumulate)
         for (int64_t i = lo; i < hi; i++) put(y, i, get(y, i) + s * get(x, i));
     else
@@ -551,10 +556,12 @@ static void adamw_part(const Loop *l, int64_t lo, int64_t hi)
     const float *restrict g = l->fa;
     float b1 = a->beta1, b2 = a->beta2, decay = 1 - a->lr * a->weight_decay, eps = a->eps, scale_g = a->grad_scale;
     float to_m = a->lr / a->bias1, to_v = 1 / a->bias2;
+    volatile float one = 1; /* a plain 1 may become b (v - g^2) + g^2, which cancels for b near 1 */
+    float c1 = one - b1, c2 = one - b2;
     for (int64_t i = lo; i < hi; i++) {
         float gi = g[i] * scale_g;
-        m[i] = b1 * m[i] + (1 - b1) * gi;
-        v[i] = b2 * v[i] + (1 - b2) * gi * gi;
+        m[i] = b1 * m[i] + c1 * gi;
+        v[i] = b2 * v[i] + c2 * gi * gi;
         p[i] = p[i] * decay - to_m * m[i] / (sqrtf(v[i] * to_v) + eps);
     }
     if (l->y == l->f) return; /* the copy of T is the master itself */

@@ -127,7 +127,7 @@ static void store_nt(const Product *p, const float *c, int i0, int j0, int m, in
         }
 }
 
-/* ---- few rows: every row of w is read once and multiplied with every row of x ------------------------------------- */
+/* ---- few rows: every row of w is read once and multiplied with every row of x ------------------------------------ */
 
 enum { ROWS_PER_TASK = 32 };
 

@@ -71,7 +71,7 @@ static void query_pad(TileKernel *k, dnnl_primitive_desc_t pd)
 
 /* ---- making primitives ------------------------------------------------------------------------------------------- */
 
-/* Before anything else is asked of oneDNN. Fails where something in the process used it earlier: then it is uncapped. */
+/* Before anything else is asked of oneDNN; where something in the process used it earlier, this has no effect. */
 static void cap_isa(void)
 {
     unsigned f = cpu_features();

@@ -2,9 +2,8 @@
  * simd.h - the number format and the vectors of one compilation of a *_tmpl.c in this folder.
  *
  * Each template is compiled once per format (T_IS_BF16) and instruction set; SUFFIX makes its one public name unique,
- * everything else is static.  Most loops are plain C that gcc and clang vectorise: T is read with get() and written with
- * put(), arithmetic is float.  Where registers must be blocked by hand (tile.h) there is Vf, a vector of W floats in the
- * compilers' vector extension: it needs no intrinsics, and `a += s * b` is one fused multiply-add per register.
+ * everything else is static.  The loops are plain C that gcc and clang vectorise: T is read with get() and written with
+ * put(), arithmetic is float.  W is the number of floats in a vector.
  *
  * Trap: these files are compiled with -fassociative-math, so (x + c) - c is x.  Where the order of operations carries
  * the accuracy (exp_f32) it is written with __builtin_fmaf, which the compilers leave alone.
@@ -39,8 +38,6 @@ void FN(matmul_few)(void *y, DType y_type, const void *x, const Weight *w, const
 #define W 8
 #endif
 
-typedef float Vf __attribute__((vector_size(4 * W), aligned(4), may_alias));
-
 #if T_IS_BF16
 typedef bf16 T;
 static inline float get(const T *x, int64_t i)
@@ -64,16 +61,6 @@ static inline void put(T *y, int64_t i, float v)
     y[i] = v;
 }
 #endif
-
-static inline Vf vf_load(const float *p)
-{
-    return *(const Vf *)p;
-}
-
-static inline void vf_store(float *p, Vf v)
-{
-    *(Vf *)p = v;
-}
 
 static inline int round_up(int n, int to)
 {

@@ -5,11 +5,26 @@
  * way round: a(i, p) = a[i * ra + p * ca].  All f32, in memory of the caller that fits in the nearest caches.
  * n is a multiple of W: callers pad with zeros.  MR x 2 vectors of c stay in registers over the whole of k; every
  * element of c is one chain of fused multiply-adds in the order of p, whatever block it falls in.
+ *
+ * Vf is a vector of W floats in the compilers' vector extension: no intrinsics, and `a += s * b` is one fused
+ * multiply-add per register.
  */
 #ifndef OSLER_KERNELS_CPU_TILE_H
 #define OSLER_KERNELS_CPU_TILE_H
 
 #include "kernels/cpu/simd.h"
+
+typedef float Vf __attribute__((vector_size(4 * W), aligned(4), may_alias));
+
+static inline Vf vf_load(const float *p)
+{
+    return *(const Vf *)p;
+}
+
+static inline void vf_store(float *p, Vf v)
+{
+    *(Vf *)p = v;
+}
 
 #if defined(__AVX512F__)
 enum { MR = 12 }; /* 24 of 32 registers hold c */
