@@ -42,6 +42,9 @@ ImageMatch jpeg_match, png_match, webp_match, tiff_match, dicom_match, nifti_mat
 ImageDecode jpeg_decode, png_decode, webp_decode, tiff_decode, dicom_decode, nifti_decode;
 ImageMeasure jpeg_measure, png_measure, webp_measure, tiff_measure, dicom_measure, nifti_measure;
 
+/* The samples of a JPEG stream of 8 bits as coded, without a change of colour space; exactly `size` bytes. */
+int jpeg_decode_samples(unsigned char *out, size_t size, const unsigned char *code, size_t n, Err *err);
+
 /* Checks w * h against IMAGE_MAX_PIXELS. */
 int image_check_size(int64_t w, int64_t h, Err *err);
 /* image_check_size, then uninitialised pixels. */

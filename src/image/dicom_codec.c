@@ -90,6 +90,7 @@ static bool sof_read(DicomCode *c, const unsigned char *p, size_t n)
             c->columns = read_be16(p + at + 7);
             c->samples = p[at + 9];
             c->jpeg = marker != 0xf7;
+            c->dct = marker <= 0xc2;
             return true;
         }
         at += 2 + read_be16(p + at + 2);

@@ -18,7 +18,7 @@
 typedef struct DicomCode {
     int64_t rows, columns;
     int samples, precision; /* bits of a sample */
-    bool jpeg;              /* of the first family, DCT or lossless */
+    bool jpeg, dct;         /* of the first family; of it, those that libjpeg reads: DCT, Huffman coded */
 } DicomCode;
 
 /* Reads the frame header (SOF, SIZ) at the start of a stream, before a decoder trusts it. */

@@ -296,6 +296,7 @@ static int code_decode(DicomFrame *f, const Buf *b, const char *syntax, Err *err
     GdcmJob job = {syntax, f->is_signed, f->colour == DICOM_YBR_FULL};
     size_t size = samples * (size_t)dicom_code_bytes(&c);
     f->data = xcalloc(1, size);
+    if (HAVE_JPEG && c.dct && c.precision == 8) return jpeg_decode_samples(f->data, size, code, b->len, err);
     return gdcm_decode(f->data, size, &c, &job, code, b->len, err);
 }
 

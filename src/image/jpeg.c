@@ -112,6 +112,22 @@ static int reader_pixels(JpegReader *r, Image *im, Err *err)
     return 0;
 }
 
+/* Samples as coded, without a change of colour space. */
+static int reader_samples(JpegReader *r, unsigned char *out, Err *err)
+{
+    if (setjmp(r->failed)) return err_set(err, "broken JPEG: %s", r->text);
+    r->jpeg.jpeg_color_space = r->jpeg.out_color_space = JCS_UNKNOWN;
+    r->jpeg.dct_method = JDCT_ISLOW;
+    r->jpeg.do_fancy_upsampling = TRUE;
+    jpeg_start_decompress(&r->jpeg);
+    size_t stride = (size_t)r->jpeg.output_width * (size_t)r->jpeg.num_components;
+    while (r->jpeg.output_scanline < r->jpeg.output_height) {
+        JSAMPROW line = out + stride * r->jpeg.output_scanline;
+        jpeg_read_scanlines(&r->jpeg, &line, 1);
+    }
+    return 0;
+}
+
 static void reader_close(JpegReader *r)
 {
     jpeg_destroy_decompress(&r->jpeg);
@@ -139,6 +155,20 @@ int jpeg_measure(int *w, int *h, const ImageSource *src, Err *err)
         *h = (int)r.jpeg.image_height;
         orientation_apply_size(w, h, reader_orientation(&r));
     }
+    reader_close(&r);
+    return rc;
+}
+
+int jpeg_decode_samples(unsigned char *out, size_t size, const unsigned char *code, size_t n, Err *err)
+{
+    JpegReader r = {0};
+    ImageSource src = {.bytes = code, .n = n};
+    int rc = reader_open(&r, &src, err);
+    if (rc == 0 && size / r.jpeg.image_width / r.jpeg.image_height != (size_t)r.jpeg.num_components) {
+        rc = err_set(err, "broken JPEG: %u x %u pixels of %d samples were not expected", r.jpeg.image_width,
+                     r.jpeg.image_height, r.jpeg.num_components);
+    }
+    if (rc == 0) rc = reader_samples(&r, out, err);
     reader_close(&r);
     return rc;
 }

@@ -12,8 +12,8 @@
  * generate_reply() continues one sequence of a session: a chat.
  *
  * An answer ends with one of the model's end tokens (kept in the ids, absent from the text), where a stop string
- * appears (the text ends before it), after max_new_tokens, or at the end of the model's context.  Image and video tokens
- * are never drawn.
+ * appears (the text ends before it), after max_new_tokens, or at the end of the model's context.  Image and video
+ * tokens are never drawn.
  */
 #ifndef OSLER_INFER_GENERATE_H
 #define OSLER_INFER_GENERATE_H
@@ -58,8 +58,8 @@ int generate(Engine *e, const GenerateOptions *o, const GenerateIo *io, Err *err
 
 /*
  * One answer (o->n must be 1) that continues `seq`, whose last logits are given.  prompt [n_prompt]: the sequence's
- * ids, for the repetition penalty; negative ids are image tokens.  number takes the prompt's place in the random stream.
- * The answer's last token is not yet in the sequence.  io->next is not used.
+ * ids, for the repetition penalty; negative ids are image tokens.  number takes the prompt's place in the random
+ * stream.  The answer's last token is not yet in the sequence.  io->next is not used.
  */
 int generate_reply(Session *s, int seq, const float *logits, const int *prompt, int n_prompt, int number,
                    const GenerateOptions *o, const GenerateIo *io, Err *err);

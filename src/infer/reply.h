@@ -2,8 +2,8 @@
  * reply.h - the text of an answer while it grows token by token.
  *
  * Tokens become bytes; special tokens leave none.  Where a stop string appears, also across tokens, the text ends
- * before it.  What may be shown at once never has to be taken back: a tail that could be the beginning of a stop string, or
- * half of a character, is held back until it is decided.  Bytes that are no UTF-8 come out as U+FFFD.
+ * before it.  What may be shown at once never has to be taken back: a tail that could be the beginning of a stop
+ * string, or half of a character, is held back until it is decided.  Bytes that are no UTF-8 come out as U+FFFD.
  *
  *   Reply r = {.tok = tokenizer, .stop = &stop_strings};
  *   bool stopped = reply_add(&r, id);
