@@ -29,22 +29,20 @@ JPEG   ?= $(call pkg,libjpeg)
 PNG    ?= $(call pkg,libpng)
 WEBP   ?= $(call pkg,libwebp)
 TIFF   ?= $(call pkg,libtiff-4)
-EXIF   ?= $(call pkg,libexif)
 ZLIB   ?= $(call pkg,zlib)
-NIFTI  ?= $(call try_header,nifti/nifti1_io.h,-I/usr/include/nifti)
 GDCM   ?= $(if $(wildcard /usr/include/gdcm-3.0/gdcmReader.h),1)
 
-FEATURES := ONEDNN JPEG PNG WEBP TIFF EXIF ZLIB NIFTI GDCM
+FEATURES := ONEDNN JPEG PNG WEBP TIFF ZLIB GDCM
 $(foreach f,$(FEATURES),$(eval $(f) := $($(f)))) # look once, not at every use
 on = $(filter 1,$($(1)))
 CORE_PKGS := jansson yaml-0.1 libpcre2-8 libutf8proc
 
 FEATURE_DEFS := $(foreach f,$(FEATURES),$(if $(call on,$(f)),-DHAVE_$(f)=1,-DHAVE_$(f)=0))
 PKGS := $(CORE_PKGS) $(if $(call on,JPEG),libjpeg) $(if $(call on,PNG),libpng) $(if $(call on,WEBP),libwebp) \
-        $(if $(call on,TIFF),libtiff-4) $(if $(call on,EXIF),libexif) $(if $(call on,ZLIB),zlib)
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(if $(call on,NIFTI),-isystem /usr/include/nifti)
+        $(if $(call on,TIFF),libtiff-4) $(if $(call on,ZLIB),zlib)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
-LIBS := $(PKG_LIBS) $(if $(call on,ONEDNN),-ldnnl -l:libgomp.so.1) $(if $(call on,NIFTI),-lniftiio -lznz) \
+LIBS := $(PKG_LIBS) $(if $(call on,ONEDNN),-ldnnl -l:libgomp.so.1) \
         $(if $(call on,GDCM),-lgdcmMSFF -lgdcmDSED -lgdcmDICT -lgdcmCommon -lstdc++) -lpthread -lm -ldl
 
 # ---- flags -----------------------------------------------------------------------------------------------------------
@@ -52,7 +50,8 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wstrict-prototypes -Wmissing-pr
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 DEFS := -D_GNU_SOURCE -DOSLER_VERSION='"$(VERSION)"' $(FEATURE_DEFS)
 CFLAGS := -std=c11 $(OPT) -g -fPIC -fno-common -ffp-contract=off $(WARN) $(SANFLAGS) $(DEFS) -Isrc -Iinclude $(PKG_CFLAGS) $(EXTRA_CFLAGS)
-CXXFLAGS := -std=c++17 $(OPT) -g -fPIC -w $(SANFLAGS) $(DEFS) -Isrc -isystem /usr/include/gdcm-3.0
+# vptr and function checks need type information that GDCM's library does not export.
+CXXFLAGS := -std=c++17 $(OPT) -g -fPIC -w $(SANFLAGS) $(if $(and $(SAN),$(is_clang)),-fno-sanitize=vptr -fno-sanitize=function) $(DEFS) -Isrc -isystem /usr/include/gdcm-3.0
 LDFLAGS := $(SANFLAGS)
 
 # Vectorised kernels: one source, compiled once per instruction set and number format (src/kernels/cpu/*_tmpl.c).

@@ -27,10 +27,8 @@ optional  libjpeg-dev       module libjpeg
 optional  libpng-dev        module libpng
 optional  libwebp-dev       module libwebp
 optional  libtiff-dev       module libtiff-4
-optional  libexif-dev       module libexif
 optional  zlib1g-dev        module zlib
 optional  libgdcm-dev       file /usr/include/gdcm-3.0/gdcmReader.h
-optional  libnifti-dev      file /usr/include/nifti/nifti1_io.h
 optional  clang-format      command clang-format
 END
     case $what in

@@ -116,10 +116,11 @@ static Sample borrow_sample(const OslerConversation *c)
 static int add_conversation(BatchBuilder *bb, OslerModel *m, const OslerConversation *c, EncodeAs as, int number,
                             Err *err)
 {
+    if (c->n_messages < 1) return err_set(err, "a conversation needs a message");
     Sample s = borrow_sample(c);
     Encoded x = {0};
     int rc = encode_sample(&x, &m->encoder, &s, as, err) || encode_pixels(&x, &m->encoder, &s, err) ? -1 : 0;
-    if (rc == 0 && as == ENCODE_PROMPT) batch_add_prompt(bb, &x, number);
+    if (rc == 0 && as == ENCODE_REPLY) batch_add_prompt(bb, &x, number);
     else if (rc == 0) batch_add_sample(bb, &x, number);
     encoded_release(&x);
     free(s.msg);
@@ -194,7 +195,12 @@ char *osler_chat(OslerModel *m, const OslerConversation *c, const OslerSampling 
                  void *arg, OslerError *error)
 {
     Err err = {0};
-    ChatJob job = {.prompt = make_batch(m, c, 1, ENCODE_PROMPT, &err), .stream = stream, .arg = arg};
+    if (c->n_messages > 0 && strcmp(c->messages[c->n_messages - 1].role, "user")) {
+        err_set(&err, "the conversation does not end with a user message");
+        report(error, &err);
+        return NULL;
+    }
+    ChatJob job = {.prompt = make_batch(m, c, 1, ENCODE_REPLY, &err), .stream = stream, .arg = arg};
     GenerateOptions o = generate_options(sampling);
     GenerateIo io = {.next = next_prompt, .done = take_answer, .stream = pass_text, .arg = &job};
     if (job.prompt && generate(&m->engine, &o, &io, &err) == 0) return job.text;
@@ -237,7 +243,7 @@ int osler_train_step(OslerModel *m, const OslerConversation *c, int n, double le
     method->loss(engine_score(&m->engine, b, true, true, NULL), b, 1 / method->weight(b), dlogp, &metrics);
     engine_backward(&m->engine, dlogp);
     engine_release(&m->engine);
-    optimizer_step(&m->optimizer, optimizer_grad_norm(&m->optimizer), learning_rate);
+    optimizer_step(&m->optimizer, optimizer_grad_norm(&m->optimizer), learning_rate, b->n_images > 0);
     engine_zero_grads(&m->engine);
     if (loss) *loss = metrics.loss;
     free(dlogp);

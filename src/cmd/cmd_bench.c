@@ -150,7 +150,7 @@ static void step(Bench *x)
     }
     engine_release(&x->e);
     if (!learn) return;
-    optimizer_step(&x->opt, 1, 1);
+    optimizer_step(&x->opt, 1, 1, true);
     engine_zero_grads(&x->e);
 }
 

@@ -27,9 +27,7 @@ static const struct {
     {"libpng", "PNG", HAVE_PNG},
     {"libwebp", "WebP", HAVE_WEBP},
     {"libtiff", "TIFF", HAVE_TIFF},
-    {"libexif", "EXIF rotation", HAVE_EXIF},
     {"zlib", "nii.gz", HAVE_ZLIB},
-    {"niftilib", "NIfTI", HAVE_NIFTI},
     {"GDCM", "DICOM", HAVE_GDCM},
 };
 

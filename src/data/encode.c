@@ -129,7 +129,7 @@ static int prompt_messages(const Sample *s)
 }
 
 /*
- * A pair's prompt may hold earlier answers, where rendering for generation would stop.  So it is rendered with a
+ * A reply's prompt may hold earlier answers, where rendering for generation would stop.  So it is rendered with a
  * stand-in for the answer, the only target, and ends where that begins; no tokeniser joins its letter to the line break
  * before it.
  */
@@ -172,16 +172,21 @@ static int encode_script(Encoded *x, Encoder *e, const Sample *s, const Script *
     return rc;
 }
 
+static int encode_reply(Encoded *x, Encoder *e, const Sample *s, Err *err)
+{
+    Message *m = with_stand_in(s);
+    int rc = encode_script(x, e, s, &(Script){.msg = m, .n = s->n_msgs + 1}, false, err);
+    free(m);
+    return rc;
+}
+
 static int encode_pair(Encoded *x, Encoder *e, const Sample *s, Err *err)
 {
     if (!s->chosen || !s->rejected) {
         err_set(err, "the sample is no preference pair");
         return err_hint(err, "preference data has \"chosen\" and \"rejected\" beside the messages");
     }
-    Message *m = with_stand_in(s);
-    int rc = encode_script(x, e, s, &(Script){.msg = m, .n = s->n_msgs + 1}, false, err);
-    free(m);
-    if (rc) return -1;
+    if (encode_reply(x, e, s, err)) return -1;
     encode_answer(&x->chosen, e, s->chosen);
     encode_answer(&x->rejected, e, s->rejected);
     return 0;
@@ -203,6 +208,7 @@ static int encode_as(Encoded *x, Encoder *e, const Sample *s, EncodeAs as, Err *
     switch (as) {
     case ENCODE_CHAT: return encode_script(x, e, s, &(Script){.msg = s->msg, .n = s->n_msgs}, true, err);
     case ENCODE_PROMPT: return encode_script(x, e, s, &(Script){s->msg, prompt_messages(s), true}, true, err);
+    case ENCODE_REPLY: return encode_reply(x, e, s, err);
     default: return encode_pair(x, e, s, err);
     }
 }

@@ -39,6 +39,7 @@ void encoder_release(Encoder *e);
 typedef enum EncodeAs {
     ENCODE_CHAT,   /* the whole conversation with its targets */
     ENCODE_PROMPT, /* up to the first assistant message, then "<|im_start|>assistant\n"; no targets */
+    ENCODE_REPLY,  /* the whole conversation, which ends with the user, then "<|im_start|>assistant\n"; no targets */
     ENCODE_PAIR    /* the whole conversation, then "<|im_start|>assistant\n"; chosen and rejected as answers */
 } EncodeAs;
 

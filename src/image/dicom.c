@@ -93,10 +93,20 @@ static void frame_render(Image *im, const DicomFrame *f, const ImageView *view)
     }
 }
 
+/* Reads a frame and checks that the view asks for nothing it has not. */
+static int frame_read(DicomFrame *f, const ImageSource *src, DicomPart part, Err *err)
+{
+    if (dicom_frame_read(f, src->bytes, src->n, src->view.frame, part, err)) return -1;
+    bool gray = f->colour == DICOM_MONOCHROME1 || f->colour == DICOM_MONOCHROME2;
+    if (gray || !(src->view.given & VIEW_WINDOW)) return 0;
+    dicom_frame_release(f);
+    return err_set(err, "a DICOM picture in colour takes no 'window'");
+}
+
 int dicom_decode(Image *im, const ImageSource *src, Err *err)
 {
     DicomFrame f;
-    if (dicom_frame_read(&f, src->bytes, src->n, src->view.frame, DICOM_PIXELS, err)) return -1;
+    if (frame_read(&f, src, DICOM_PIXELS, err)) return -1;
     int rc = image_alloc(im, f.columns, f.rows, err);
     if (rc == 0) frame_render(im, &f, &src->view);
     dicom_frame_release(&f);
@@ -106,7 +116,7 @@ int dicom_decode(Image *im, const ImageSource *src, Err *err)
 int dicom_measure(int *w, int *h, const ImageSource *src, Err *err)
 {
     DicomFrame f;
-    if (dicom_frame_read(&f, src->bytes, src->n, src->view.frame, DICOM_HEADER, err)) return -1;
+    if (frame_read(&f, src, DICOM_HEADER, err)) return -1;
     *w = f.columns;
     *h = f.rows;
     dicom_frame_release(&f);

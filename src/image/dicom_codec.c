@@ -15,7 +15,7 @@ static uint32_t read_be32(const unsigned char *p)
     return read_be16(p) << 16 | read_be16(p + 2);
 }
 
-/* ---- run-length code ---------------------------------------------------------------------------------------------- */
+/* ---- run-length code --------------------------------------------------------------------------------------------- */
 
 enum { RLE_HEADER = 64, RLE_MAX_SEGMENTS = 15 };
 
@@ -53,7 +53,7 @@ int rle_decode(unsigned char *out, size_t pixels, int samples, int width, const 
     return 0;
 }
 
-/* ---- headers of compressed streams -------------------------------------------------------------------------------- */
+/* ---- headers of compressed streams ------------------------------------------------------------------------------- */
 
 enum { JP2_BOXES = 1 << 16 }; /* how far the code stream may be from the start of a JP2 file */
 

@@ -41,8 +41,8 @@ int gdcm_decode(unsigned char *out, size_t size, const DicomCode *c, const GdcmJ
                 size_t n, Err *err);
 
 /*
- * PS3.5 annex G: one frame of run-length coded byte planes, most significant first, to samples of `width` bytes, low byte
- * first, all of one colour and then all of the next.
+ * PS3.5 annex G: one frame of run-length coded byte planes, most significant first, to samples of `width` bytes, low
+ * byte first, all of one colour and then all of the next.
  */
 int rle_decode(unsigned char *out, size_t pixels, int samples, int width, const unsigned char *code, size_t n,
                Err *err);

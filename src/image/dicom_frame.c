@@ -62,7 +62,7 @@ int64_t dicom_sample(const DicomFrame *f, size_t i)
     return v;
 }
 
-/* ---- attributes --------------------------------------------------------------------------------------------------- */
+/* ---- attributes -------------------------------------------------------------------------------------------------- */
 
 static int layout_read(DicomFrame *f, const DicomSet *set, Err *err)
 {
@@ -153,7 +153,7 @@ static void gray_read(DicomFrame *f, const DicomSet *set, int frame)
     }
 }
 
-/* Descriptor: entries (0 = 65536), pixel value of the first, bits of an entry. 8-bit entries come in bytes or in words. */
+/* Descriptor: entries (0 = 65536), pixel value of the first, bits of an entry. 8-bit ones come in bytes or in words. */
 static int palette_read(DicomFrame *f, const DicomSet *set, Err *err)
 {
     for (uint32_t c = 0; c < 3; c++) {
@@ -192,7 +192,7 @@ static int header_read(DicomFrame *f, const DicomSet *set, int frame, Err *err)
     return f->colour == DICOM_PALETTE ? palette_read(f, set, err) : 0;
 }
 
-/* ---- pixels ------------------------------------------------------------------------------------------------------- */
+/* ---- pixels ------------------------------------------------------------------------------------------------------ */
 
 /* Copies n bytes of samples to the machine's order. 8-bit samples in big-endian words (OW) lie swapped in pairs. */
 static void samples_copy(DicomFrame *f, const DicomSet *set, const DicomElement *e, size_t start, size_t n)

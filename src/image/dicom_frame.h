@@ -1,8 +1,8 @@
 /*
  * dicom_frame.h - one frame of a DICOM file, as stored, and what is needed to show it.
  *
- * dicom_frame.c reads the attributes and the pixels: uncompressed and run-length coded ones by itself, plain JPEG through
- * libjpeg, the other JPEG families through GDCM (gdcm.cc).  dicom.c turns the frame into gray or colour, in this order:
+ * dicom_frame.c reads the attributes and the pixels: uncompressed and run-length coded ones by itself, plain JPEG
+ * through libjpeg, the other JPEG families through GDCM (gdcm.cc).  dicom.c makes gray or colour of them:
  *
  *   stored value -> modality value (slope, intercept) -> window -> 8 bits -> MONOCHROME1 inverted
  *

@@ -40,7 +40,7 @@ static bool vr_is_long(const unsigned char *vr)
     }
 }
 
-/* ---- elements ----------------------------------------------------------------------------------------------------- */
+/* ---- elements ---------------------------------------------------------------------------------------------------- */
 
 /* Reads tag, representation and length at *at and moves *at to the value. False where the bytes do not suffice. */
 static bool head_read(const DicomSet *s, size_t *at, DicomElement *e, uint32_t *len)
@@ -149,7 +149,7 @@ bool dicom_fragment(const DicomSet *set, const DicomElement *pixels, size_t *at,
     return *at < s.n && element_read(&s, at, fragment, 0) && fragment->tag == ITEM && !fragment->undefined;
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 unsigned dicom_word(const DicomSet *run, size_t k)
 {
@@ -191,7 +191,7 @@ bool dicom_number(const DicomSet *set, uint32_t tag, double *out)
     return true;
 }
 
-/* ---- files -------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 /* Whether a data set seems to begin here: group 0002 or 0008, then a representation or a small length. */
 static bool set_begins(const unsigned char *p, size_t n, bool big)

@@ -3,9 +3,9 @@
  *
  * The caller has read the data set and the stream's own header, so GDCM sees one frame whose size is known to be right.
  *
- * Two traps.  GDCM is built with its assertions on and checks file contents with them; __assert_fail below turns such an
- * abort into an error of the file (objects between are not destroyed: some memory of a hostile file is lost).  And GDCM
- * writes warnings to stderr unless its trace is switched off.
+ * Two traps.  GDCM is built with its assertions on and checks file contents with them; __assert_fail below turns such
+ * an abort into an error of the file (objects between are not destroyed: some memory of a hostile file is lost).  And
+ * GDCM writes warnings to stderr unless its trace is switched off.
  */
 #include <csetjmp>
 #include <cstdio>

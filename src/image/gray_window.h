@@ -9,8 +9,8 @@
  *   x <= c - 0.5 - (w - 1) / 2 :  0
  *   x >  c - 0.5 + (w - 1) / 2 :  255
  *   else                       :  ((x - (c - 0.5)) / (w - 1) + 0.5) * 255
- * rounded to the nearest whole number, ties to even.  A range is the same with (x - lo) / (hi - lo) * 255: the window of
- * c = (lo + hi + 1) / 2 and w = hi - lo + 1, which is defined however narrow the range (volumes of 0 .. 1).
+ * rounded to the nearest whole number, ties to even.  A range is (x - lo) / (hi - lo) * 255, clipped: the same function
+ * with c = (lo + hi + 1) / 2 and w = hi - lo + 1, which is defined however narrow the range (volumes of 0 .. 1).
  */
 #ifndef OSLER_IMAGE_GRAY_WINDOW_H
 #define OSLER_IMAGE_GRAY_WINDOW_H

@@ -2,7 +2,8 @@
  * image.h - image references to model patches.
  *
  * A reference is `path[#key=value&key=value]`: JPEG, PNG, WebP, TIFF with EXIF rotation applied; DICOM with `frame=K`
- * and `window=CENTRE,WIDTH`; NIfTI with one of `axial=K`, `coronal=K`, `sagittal=K` and `window=`.  See docs/formats.md.
+ * and `window=CENTRE,WIDTH`; NIfTI with one of `axial=K`, `coronal=K`, `sagittal=K`, `window=`, and `volume=K` where
+ * there are four dimensions.  See docs/formats.md.
  * Everything ends as 8-bit RGB, then: plan (smart-resize, grid, token count; needs only the size), resize (bicubic),
  * normalise, cut into patches in the order the vision tower reads them.
  *
@@ -44,7 +45,8 @@ typedef struct ImageProcessor {
     int patch, temporal, merge; /* 14, 2, 2 */
     double mean[3], std[3], rescale;
 } ImageProcessor;
-/* Reads model_dir/preprocessor_config.json (both min_pixels/max_pixels and size.shortest_edge/longest_edge layouts). */
+/* Reads model_dir/preprocessor_config.json (both min_pixels/max_pixels and size.shortest_edge/longest_edge layouts);
+   before it, as transformers does, "image_processor" of processor_config.json where that exists. */
 int image_processor_load(ImageProcessor *p, const char *model_dir, Err *err);
 void image_processor_default(ImageProcessor *p);
 
@@ -64,7 +66,7 @@ static inline size_t image_patch_bytes(const ImageProcessor *p, const ImagePlan 
     return sizeof(float) * (size_t)image_patch_dim(p) * (size_t)plan->grid_w * (size_t)plan->grid_h;
 }
 
-/* Bicubic with antialiasing, as PIL's BICUBIC: the result is what `inspect --image` of a resized image would show. */
+/* Bicubic with antialiasing, bit for bit as Pillow's BICUBIC. */
 int image_resize(Image *dst, const Image *src, int w, int h, Err *err);
 /* patches [grid_h * grid_w, patch_dim]: rows in merge-window order, columns channel, time, y, x. */
 int image_patches(float *patches, const ImageProcessor *p, const ImagePlan *plan, const Image *im, Err *err);

@@ -119,7 +119,7 @@ int image_processor_load(ImageProcessor *p, const char *model_dir, Err *err)
     return err_hint(err, "it belongs to the checkpoint: image sizes, mean and deviation are read from it");
 }
 
-/* transformers' smart_resize: multiples of `factor` near the picture's own size, with min_pixels <= w * h <= max_pixels. */
+/* transformers' smart_resize: multiples of `factor` near the picture's size, with min_pixels <= w * h <= max_pixels. */
 int image_plan(ImagePlan *plan, const ImageProcessor *p, int w, int h, Err *err)
 {
     if (image_check_size(w, h, err)) return -1;

@@ -68,7 +68,7 @@ bool nifti_header_match(const unsigned char *bytes, size_t n)
     return fields_find(&f, bytes, n);
 }
 
-/* ---- the affine --------------------------------------------------------------------------------------------------- */
+/* ---- the affine -------------------------------------------------------------------------------------------------- */
 
 /* Columns: where a step along each stored axis leads. From the unit quaternion (a, b, c, d) and the voxel sizes. */
 static void affine_from_quaternion(double m[3][3], const Fields *f)
@@ -123,7 +123,7 @@ static bool inverse_transposed(double r[3][3], double m[3][3])
     return true;
 }
 
-/* The rotation nearest to m with columns scaled to length 1 (polar factor, by Newton's iteration m <- (m + m^-T) / 2). */
+/* The rotation nearest to m with columns of length 1 (polar factor, by Newton's iteration m <- (m + m^-T) / 2). */
 static void affine_to_rotation(double m[3][3])
 {
     for (int j = 0; j < 3; j++) {
@@ -151,7 +151,7 @@ static void axes_assign(NiftiHeader *h, double m[3][3])
     }
 }
 
-/* ---- the rest ----------------------------------------------------------------------------------------------------- */
+/* ---- the rest ---------------------------------------------------------------------------------------------------- */
 
 static int type_read(NiftiHeader *h, const Fields *f, Err *err)
 {

@@ -7,7 +7,7 @@ typedef struct Levels {
     float of[3][256];
 } Levels;
 
-/* (x * rescale in f64, rounded to f32, minus mean) / std in f32: the order of transformers, one entry per 8-bit value. */
+/* (x * rescale in f64, rounded to f32, minus mean) / std in f32: the order of transformers. */
 static void levels_fill(Levels *l, const ImageProcessor *p)
 {
     for (int c = 0; c < 3; c++) {

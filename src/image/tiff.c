@@ -22,7 +22,7 @@ bool tiff_match(const unsigned char *bytes, size_t n)
 
 enum { MAX_SAMPLES = 8, MAX_TILE = 8192 };
 
-/* ---- libtiff's file is our memory --------------------------------------------------------------------------------- */
+/* ---- libtiff's file is our memory -------------------------------------------------------------------------------- */
 
 typedef struct TiffBytes {
     const unsigned char *bytes;
@@ -104,7 +104,7 @@ static int tiff_fail(Err *err, const char *what)
     return err_set(err, "broken TIFF: %s%s%s", what, tiff_message[0] ? ": " : "", tiff_message);
 }
 
-/* ---- what the first page is --------------------------------------------------------------------------------------- */
+/* ---- what the first page is -------------------------------------------------------------------------------------- */
 
 typedef struct TiffPage {
     TIFF *tiff;
@@ -191,7 +191,7 @@ static int page_describe(TiffPage *p, Err *err)
     return page_layout(p, err);
 }
 
-/* ---- pixels ------------------------------------------------------------------------------------------------------- */
+/* ---- pixels ------------------------------------------------------------------------------------------------------ */
 
 /* Sample i of a row of packed samples. */
 static unsigned sample_get(const unsigned char *row, size_t i, unsigned bits)

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "image/gzip.h"
 
-/* ---- values ------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static bool machine_is_big(void)
 {
@@ -67,7 +67,7 @@ void volume_values(const Volume *v, double *out, size_t first, ptrdiff_t step, s
     }
 }
 
-/* ---- percentiles -------------------------------------------------------------------------------------------------- */
+/* ---- percentiles ------------------------------------------------------------------------------------------------- */
 
 enum { CHUNK = 4096, DIGIT_BITS = 16, DIGITS = 1 << DIGIT_BITS };
 
@@ -140,7 +140,7 @@ static void range_compute(Volume *v)
     free(count);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------ */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static int header_from_bytes(NiftiHeader *h, const unsigned char *bytes, size_t n, Err *err)
 {
@@ -254,7 +254,7 @@ static int volume_open(Volume *v, const char *header, const char *data, int inde
     return 0;
 }
 
-/* ---- the cache ---------------------------------------------------------------------------------------------------- */
+/* ---- the cache --------------------------------------------------------------------------------------------------- */
 
 /* What tells one state of a file from another. */
 typedef struct FileStamp {

@@ -78,7 +78,7 @@ static int bitstream_decode(Image *im, Span stream, int x, int y, int w, int h, 
     return 0;
 }
 
-/* The first frame of an animation on a black canvas. ANMF: x / 2, y / 2, w - 1, h - 1 in 3 bytes each, 4 more, chunks. */
+/* The first frame of an animation on a black canvas. ANMF: x / 2, y / 2, w - 1, h - 1 of 3 bytes, 4 more, chunks. */
 static int animation_decode(Image *im, const ImageSource *src, Err *err)
 {
     Span frame = chunk_find(source_chunks(src), "ANMF");

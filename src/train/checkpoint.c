@@ -12,7 +12,7 @@
 enum { MAX_STATE_BYTES = 1 << 26 };
 static const char PREFIX[] = "checkpoint-", TEMPORARY[] = ".tmp-";
 
-/* ---- folders ------------------------------------------------------------------------------------------------------ */
+/* ---- folders ----------------------------------------------------------------------------------------------------- */
 
 /* N of "checkpoint-N", -1 for other names. */
 static int64_t step_of(const char *name)
@@ -104,7 +104,7 @@ int checkpoint_remove_all(const char *output_dir, Err *err)
     return remove_older(output_dir, 0, err);
 }
 
-/* ---- trainer_state.json ------------------------------------------------------------------------------------------- */
+/* ---- trainer_state.json ------------------------------------------------------------------------------------------ */
 
 static json_t *state_to_json(const TrainState *s, const json_t *settings)
 {
@@ -145,7 +145,7 @@ static int save_state(const char *dir, const TrainState *s, const json_t *settin
     return rc;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 int checkpoint_save_model(const char *dir, const Model *m, const Optimizer *opt, Err *err)
 {
@@ -179,7 +179,7 @@ int checkpoint_save(const char *output_dir, const Checkpoint *c, int64_t limit, 
     return rc;
 }
 
-/* ---- finding ------------------------------------------------------------------------------------------------------ */
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 /* "learning_rate (was 1e-05, is 0.0001), seed (was 1, is 2)" */
 static void add_difference(Buf *b, const char *key, const json_t *was, const json_t *is)

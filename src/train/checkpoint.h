@@ -5,14 +5,14 @@
  *     optimizer.safetensors   f32 masters and moments (optim.h)
  *     trainer_state.json      TrainState and the settings that the numbers depend on
  *
- * A checkpoint is written into checkpoint-N.tmp-<pid> and renamed when all of it is on the disk, so a folder called
- * checkpoint-N is whole; a crash leaves at most the temporary folder, which checkpoint_clean removes.  Older checkpoints
- * beyond the limit go only after the new one stands.
+ * A checkpoint is written into checkpoint-N.tmp-<pid> and renamed when all of it is on the disk, so a folder
+ * called checkpoint-N is whole; a crash leaves at most the temporary folder, which checkpoint_clean removes.  Older
+ * checkpoints beyond the limit go only after the new one stands.
  *
  *   checkpoint_clean(output_dir, err);
  *   char *dir;
  *   int found = checkpoint_find(&dir, &state, output_dir, settings, err);        -1 where the settings disagree
- *   if (found == 1) optimizer_load(&opt, dir, state.step, err);
+ *   if (found == 1) optimizer_load(&opt, dir, err);
  *   ...
  *   checkpoint_save(output_dir, &(Checkpoint){model, &opt, &state, settings}, limit, err);
  */
@@ -42,7 +42,7 @@ typedef struct Checkpoint {
     const json_t *settings; /* {key: text} */
 } Checkpoint;
 
-/* Writes checkpoint-<step>, then removes the oldest beyond `limit` (0: none). On error what was there before is there. */
+/* Writes checkpoint-<step>, then removes the oldest beyond `limit` (0: none). On error what was there before stays. */
 int checkpoint_save(const char *output_dir, const Checkpoint *c, int64_t limit, Err *err);
 
 /* The model alone, as save directory or adapter. */

@@ -4,7 +4,7 @@
  *   loss(logp, batch, scale, dlogp, metrics)
  *
  * fills dlogp [n_targets] with d loss / d logp and adds to the metrics.  `scale` carries the normaliser of the whole
- * global batch (for SFT 1 / its number of target tokens), so that accumulation, packing and ranks do not change the loss.
+ * global batch (for SFT 1 / its number of target tokens), so that accumulation, packing and ranks leave the loss alone.
  */
 #ifndef OSLER_TRAIN_METHOD_H
 #define OSLER_TRAIN_METHOD_H

@@ -49,28 +49,28 @@ static double clip_scale(double grad_norm, double max_norm)
     return max_norm > 0 && scale < 1 ? scale : 1;
 }
 
-void optimizer_step(Optimizer *opt, double grad_norm, double factor)
+void optimizer_step(Optimizer *opt, double grad_norm, double factor, bool images)
 {
     const OptimOptions *o = &opt->o;
-    float beta1 = (float)o->beta1, beta2 = (float)o->beta2; /* the correction must be for what the kernel sums with */
-    double t = (double)++opt->steps;
-    AdamWArgs args = {
-        .beta1 = beta1,
-        .beta2 = beta2,
-        .eps = (float)o->eps,
-        .bias1 = (float)(1 - pow((double)beta1, t)),
-        .bias2 = (float)(1 - pow((double)beta2, t)),
-        .grad_scale = (float)clip_scale(grad_norm, o->max_grad_norm),
-    };
+    AdamWArgs args = {.beta1 = (float)o->beta1,
+                      .beta2 = (float)o->beta2,
+                      .eps = (float)o->eps,
+                      .grad_scale = (float)clip_scale(grad_norm, o->max_grad_norm)};
+    for (int part = 0; part < PART_COUNT; part++)
+        if (images || part == PART_LANGUAGE) opt->steps[part]++;
     for (int i = 0; i < opt->n; i++) {
         const OptimParam *q = &opt->at[i];
-        args.lr = (float)(o->lr[q->p->part] * factor);
+        Part part = q->p->part;
+        if (!images && part != PART_LANGUAGE) continue;
+        args.bias1 = (float)(1 - pow(o->beta1, (double)opt->steps[part]));
+        args.bias2 = (float)(1 - pow(o->beta2, (double)opt->steps[part]));
+        args.lr = (float)(o->lr[part] * factor);
         args.weight_decay = q->p->n_dims > 1 ? (float)o->weight_decay : 0;
         opt->k->adamw(q->master, q->p->t->data, q->p->t->grad, q->m, q->v, tensor_count(q->p->t), &args);
     }
 }
 
-/* ---- on disk ------------------------------------------------------------------------------------------------------ */
+/* ---- on disk ----------------------------------------------------------------------------------------------------- */
 
 enum { ARRAYS = 3 };
 static const char *const ARRAY_NAME[ARRAYS] = {"master", "exp_avg", "exp_avg_sq"}; /* torch's names for the moments */
@@ -85,6 +85,8 @@ int optimizer_save(const Optimizer *opt, const char *dir, Err *err)
 {
     int n = 0;
     StItem *item = xcalloc((size_t)opt->n * ARRAYS + 1, sizeof *item);
+    item[n] = (StItem){.name = xstrdup("steps"), .dtype = DT_I64, .n_dims = 1, .dim = {PART_COUNT}, .data = opt->steps};
+    n++;
     for (int a = 0; a < ARRAYS; a++)
         for (int i = 0; i < opt->n; i++) {
             const OptimParam *q = &opt->at[i];
@@ -113,11 +115,20 @@ static int read_array(const OptimParam *q, int array, const SafeTensors *st, Err
     return rc;
 }
 
-int optimizer_load(Optimizer *opt, const char *dir, int64_t steps, Err *err)
+static int read_steps(Optimizer *opt, const SafeTensors *st, Err *err)
+{
+    const StTensor *f = st_find(st, "steps");
+    if (!f || f->dtype != DT_I64 || st_count(f) != PART_COUNT) return err_set(err, "tensor \"steps\" is missing");
+    memcpy(opt->steps, f->data, sizeof opt->steps);
+    return 0;
+}
+
+int optimizer_load(Optimizer *opt, const char *dir, Err *err)
 {
     SafeTensors st;
     char *path = path_join(dir, "optimizer.safetensors");
     int rc = st_open(&st, path, err);
+    if (rc == 0 && read_steps(opt, &st, err)) rc = err_context(err, "%s", path);
     for (int i = 0; rc == 0 && i < opt->n; i++) {
         const OptimParam *q = &opt->at[i];
         for (int a = 0; rc == 0 && a < ARRAYS; a++) rc = read_array(q, a, &st, err);
@@ -126,6 +137,5 @@ int optimizer_load(Optimizer *opt, const char *dir, int64_t steps, Err *err)
     }
     st_close(&st);
     free(path);
-    opt->steps = steps;
     return rc;
 }

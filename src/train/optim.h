@@ -8,7 +8,7 @@
  *   optimizer_init(&opt, model, &(OptimOptions){.lr = {1e-6, 1e-5, 1e-5}, .beta1 = 0.9, ...});
  *   ... gradients ...
  *   double norm = optimizer_grad_norm(&opt);
- *   optimizer_step(&opt, norm, schedule_factor(...));
+ *   optimizer_step(&opt, norm, schedule_factor(...), images);
  *   engine_zero_grads(&engine);
  *
  * Its memory is the model arena's and goes with it; optimizer_release frees the small tables.
@@ -40,8 +40,8 @@ typedef struct Optimizer {
     const Kernels *k;
     OptimParam *at; /* in registry order */
     int n;
-    float **master; /* [model->param.n] as model_save wants them: NULL where a parameter is frozen */
-    int64_t steps;  /* taken so far */
+    float **master;            /* [model->param.n] as model_save wants them: NULL where a parameter is frozen */
+    int64_t steps[PART_COUNT]; /* taken so far by each part */
 } Optimizer;
 
 /* Masters start from the source's own precision, moments from zero. */
@@ -53,13 +53,14 @@ double optimizer_grad_norm(const Optimizer *opt);
 
 /*
  * One AdamW step with every part's rate at `factor` of its peak; gradients are first scaled down to max_grad_norm where
- * grad_norm is above it.
+ * grad_norm is above it.  Where the step's batches held no image, vision tower and merger have no gradient (not a zero
+ * one) and stay as they are: no momentum, no decay, as in PyTorch.
  */
-void optimizer_step(Optimizer *opt, double grad_norm, double factor);
+void optimizer_step(Optimizer *opt, double grad_norm, double factor, bool images);
 
-/* dir/optimizer.safetensors: master.<name>, exp_avg.<name>, exp_avg_sq.<name> of every trained parameter, f32. */
+/* dir/optimizer.safetensors: master.<name>, exp_avg.<name>, exp_avg_sq.<name> of every trained parameter, f32; steps. */
 int optimizer_save(const Optimizer *opt, const char *dir, Err *err);
-/* Reads it back, after `steps` steps; the model's copies are made from the masters. */
-int optimizer_load(Optimizer *opt, const char *dir, int64_t steps, Err *err);
+/* Reads it back; the model's copies are made from the masters. */
+int optimizer_load(Optimizer *opt, const char *dir, Err *err);
 
 #endif

@@ -4,7 +4,7 @@
  *   TrainLog log;
  *   if (train_log_open(&log, output_dir, state.log_lines, err)) ...     a resumed run keeps the lines of its checkpoint
  *   train_log_write(&log, step, json_pack("{s:I, s:f}", "step", step, "loss", loss), err);
- *   train_log_sync(&log, err);                                          before the checkpoint that counts on these lines
+ *   train_log_sync(&log, err);                                          before the checkpoint that counts these lines
  *   train_log_close(&log);
  *
  * A resumed run keeps the lines of its checkpoint and drops what a killed run wrote after it.

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/log.h"
 
 #define AT(field) offsetof(TrainOptions, field)
 
@@ -76,12 +77,11 @@ const Opt TRAIN_OPTIONS[] = {
     {"max_grad_norm", OPT_REAL, AT(max_grad_norm), .def = "1", .alias = "gradient_clipping", .min = 0, .max = 1e9,
      .help = "gradients are scaled down to this norm; 0: never"},
 
-    {"freeze_vision", OPT_BOOL, AT(freeze_vision), .def = "true", .alias = "freeze_vision_tower",
-     .group = "What is trained",
-     .help =
-         "leave the vision tower as it is; for lora: no adapters there, unless lora_target is a regular expression"},
-    {"freeze_merger", OPT_BOOL, AT(freeze_merger), .def = "true",
-     .alias = "freeze_multi_modal_projector|freeze_projector", .help = "the same for the merger"},
+    {"freeze_vision", OPT_BOOL, AT(freeze_vision), .alias = "freeze_vision_tower", .group = "What is trained",
+     .help = "leave the vision tower as it is (default false for full, true for lora: no adapters there, unless "
+             "lora_target is a regular expression)"},
+    {"freeze_merger", OPT_BOOL, AT(freeze_merger), .alias = "freeze_multi_modal_projector|freeze_projector",
+     .help = "the same for the merger"},
     {"freeze_language", OPT_BOOL, AT(freeze_language), .def = "false", .alias = "freeze_language_model|freeze_llm",
      .help = "the same for the language model"},
     {"lora_rank", OPT_INT, AT(lora_rank), .def = "8", .alias = "lora_r", .min = 1, .max = 65536,
@@ -109,7 +109,7 @@ const Opt TRAIN_OPTIONS[] = {
     {0},
 };
 
-/* ---- what depends on other keys ----------------------------------------------------------------------------------- */
+/* ---- what depends on other keys ---------------------------------------------------------------------------------- */
 
 static bool given(const TrainOptions *o, const char *name)
 {
@@ -137,8 +137,13 @@ static int settle_adapter(TrainOptions *o, Err *err)
         err_set(err, "finetuning_type full cannot start from an adapter");
         return err_hint(err, "merge the adapter into the model first, or use finetuning_type=lora");
     }
+    if (!given(o, "freeze_vision")) o->freeze_vision = o->finetuning_type == FINETUNE_LORA;
+    if (!given(o, "freeze_merger")) o->freeze_merger = o->finetuning_type == FINETUNE_LORA;
     if (o->finetuning_type == FINETUNE_FULL && o->freeze_vision && o->freeze_merger && o->freeze_language)
         return err_set(err, "freeze_vision, freeze_merger and freeze_language together leave nothing to train");
+    static const char *const FRESH[] = {"lora_rank", "lora_alpha", "lora_dropout", "use_rslora", "lora_target"};
+    for (size_t i = 0; o->adapter && i < sizeof FRESH / sizeof *FRESH; i++)
+        if (given(o, FRESH[i])) log_warn("%s is not used: the adapter in %s has its own", FRESH[i], o->adapter);
     if (!given(o, "lora_alpha")) o->lora_alpha = 2 * (double)o->lora_rank;
     return 0;
 }
@@ -181,7 +186,7 @@ DType train_dtype(const TrainOptions *o)
     return o->dtype == COMPUTE_BF16 ? DT_BF16 : DT_F32;
 }
 
-/* ---- settings ----------------------------------------------------------------------------------------------------- */
+/* ---- settings ---------------------------------------------------------------------------------------------------- */
 
 /* Keys that no number of a run depends on, or whose effect the caller adds as contents and as the schedule's steps. */
 static bool is_setting(const char *name)
@@ -226,7 +231,7 @@ json_t *train_settings(const TrainOptions *o)
     return all;
 }
 
-/* ---- targets of an adapter ---------------------------------------------------------------------------------------- */
+/* ---- targets of an adapter --------------------------------------------------------------------------------------- */
 
 /* A module's name and the endings that lists are made of have no other characters than these. */
 static bool is_regex(const StrList *l)

@@ -2,8 +2,8 @@
  * train_options.h - every key of `osler train`, in one table.
  *
  * The keys carry the names that LLaMA-Factory, TRL and transformers made common; their other spellings are aliases.
- * train_options_parse also settles what depends on other keys (learning rates, alpha, dtype), so that the recipe that is
- * printed and saved says what really ran.
+ * train_options_parse also settles what depends on other keys (learning rates, alpha, dtype), so that the recipe
+ * that is printed and saved says what really ran.
  *
  *   TrainOptions o = {0};
  *   StrList rest = {0};

@@ -17,7 +17,7 @@
 #include "train/throughput.h"
 #include "train/trainer_impl.h"
 
-/* ---- signals ------------------------------------------------------------------------------------------------------ */
+/* ---- signals ----------------------------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t interrupted; /* the signal that asked us to stop */
 
@@ -41,13 +41,14 @@ static void restore_signals(const struct sigaction before[2])
     for (int i = 0; i < 2; i++) sigaction(STOP_SIGNAL[i], &before[i], NULL);
 }
 
-/* ---- the global batch --------------------------------------------------------------------------------------------- */
+/* ---- the global batch -------------------------------------------------------------------------------------------- */
 
 /* The micro-batches of one optimizer step. */
 typedef struct GlobalBatch {
     Batch **at; /* [accumulation] */
     int n;
     double weight; /* the loss is divided by this */
+    bool images;
 } GlobalBatch;
 
 static void global_release(GlobalBatch *g)
@@ -92,7 +93,9 @@ static int global_gather(GlobalBatch *g, Trainer *t, Err *err)
     int rc = 1;
     while (rc == 1 && g->n < t->o->accumulation) {
         rc = loader_next(t->loader, &g->at[g->n], err);
-        if (rc == 1) g->weight += t->method->weight(g->at[g->n++]);
+        if (rc != 1) break;
+        g->images |= g->at[g->n]->n_images > 0;
+        g->weight += t->method->weight(g->at[g->n++]);
     }
     if (rc >= 0) rc = note_skipped(t, err);
     if (rc == 0) rc = g->n > 0;
@@ -109,7 +112,7 @@ static void name_samples(Buf *out, const Trainer *t, const GlobalBatch *g, int f
             buf_printf(out, "%s %s", k || i > first ? "," : "", t->data.sample[g->at[i]->source[k]].id);
 }
 
-/* ---- a step ------------------------------------------------------------------------------------------------------- */
+/* ---- a step ------------------------------------------------------------------------------------------------------ */
 
 typedef struct StepReport {
     Metrics m;
@@ -171,10 +174,11 @@ static int train_step(Trainer *t, StepReport *r, Err *err)
     int rc = global_gather(&g, t, err);
     if (rc <= 0) return rc;
     rc = forward_backward(t, &g, r, err);
+    bool images = g.images;
     global_release(&g);
     if (rc) return -1;
     double factor = schedule_factor(&t->schedule, t->state.step);
-    optimizer_step(&t->opt, r->grad_norm, factor);
+    optimizer_step(&t->opt, r->grad_norm, factor, images);
     r->learning_rate = t->o->learning_rate * factor;
     r->seconds = now_seconds() - start;
 
@@ -187,7 +191,7 @@ static int train_step(Trainer *t, StepReport *r, Err *err)
     return 1;
 }
 
-/* ---- log ---------------------------------------------------------------------------------------------------------- */
+/* ---- log --------------------------------------------------------------------------------------------------------- */
 
 static double gib(size_t bytes)
 {
@@ -216,7 +220,7 @@ static int log_step(Trainer *t, const StepReport *r, Err *err)
     return train_log_write(&t->log, s->step, line, err);
 }
 
-/* ---- evaluation --------------------------------------------------------------------------------------------------- */
+/* ---- evaluation -------------------------------------------------------------------------------------------------- */
 
 /* Adds a batch's loss, not normalised, to m. */
 static void eval_batch(Trainer *t, const Batch *b, Metrics *m)
@@ -255,7 +259,7 @@ static int evaluate(Trainer *t, Err *err)
     return train_log_write(&t->log, t->state.step, line, err);
 }
 
-/* ---- the run ------------------------------------------------------------------------------------------------------ */
+/* ---- the run ----------------------------------------------------------------------------------------------------- */
 
 static int save_checkpoint(Trainer *t, Err *err)
 {

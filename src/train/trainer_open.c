@@ -15,7 +15,7 @@
 #include "train/throughput.h"
 #include "train/trainer_impl.h"
 
-/* ---- what is asked for -------------------------------------------------------------------------------------------- */
+/* ---- what is asked for ------------------------------------------------------------------------------------------- */
 
 static int choose_method(Trainer *t, Err *err)
 {
@@ -50,7 +50,7 @@ static int take_folder(Trainer *t, Err *err)
     return checkpoint_clean(o->output_dir, err);
 }
 
-/* ---- data --------------------------------------------------------------------------------------------------------- */
+/* ---- data -------------------------------------------------------------------------------------------------------- */
 
 static int load_rows(Dataset *d, const StrList *files, const TrainOptions *o, Err *err)
 {
@@ -103,7 +103,7 @@ Loader *trainer_loader(Trainer *t, bool eval, Err *err)
     return loader_new(eval ? &t->eval : &t->data, &t->encoder, &l, err);
 }
 
-/* ---- model -------------------------------------------------------------------------------------------------------- */
+/* ---- model ------------------------------------------------------------------------------------------------------- */
 
 static PeftConfig *fresh_adapter(const TrainOptions *o, Err *err)
 {
@@ -158,7 +158,7 @@ static int open_engine(Trainer *t, Err *err)
     return 0;
 }
 
-/* ---- length ------------------------------------------------------------------------------------------------------- */
+/* ---- length ------------------------------------------------------------------------------------------------------ */
 
 static int64_t divide_up(int64_t a, int64_t b)
 {
@@ -180,7 +180,7 @@ static int plan_steps(Trainer *t, Err *err)
     return 0;
 }
 
-/* ---- where to go on ----------------------------------------------------------------------------------------------- */
+/* ---- where to go on ---------------------------------------------------------------------------------------------- */
 
 static void add_number(json_t *settings, const char *key, int64_t n)
 {
@@ -214,12 +214,12 @@ static int find_state(Trainer *t, Err *err)
     t->state = found;
     t->saved = found.step;
     log_note("going on from %s", dir);
-    rc = optimizer_load(&t->opt, dir, found.step, err);
+    rc = optimizer_load(&t->opt, dir, err);
     free(dir);
     return rc;
 }
 
-/* ---- all together ------------------------------------------------------------------------------------------------- */
+/* ---- all together ------------------------------------------------------------------------------------------------ */
 
 static int save_recipe(const Trainer *t, Err *err)
 {

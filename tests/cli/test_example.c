@@ -12,7 +12,8 @@
 #include "osler.h"
 #include "scratch.h"
 
-static const char MODEL[] = "tests/data/goldens/small_tied/model", IMAGE[] = "tests/data/goldens/small_tied/images/0.png";
+static const char MODEL[] = "tests/data/goldens/small_tied/model",
+                  IMAGE[] = "tests/data/goldens/small_tied/images/0.png";
 
 /* Runs a command, gives its exit status and what it printed on both streams. */
 static int run(char *out, size_t cap, const char *command)

@@ -1,4 +1,4 @@
-/* Runs that must not differ: other micro-batches, checkpointing, threads; what a run refuses, skips and leaves behind. */
+/* Runs that must not differ: other micro-batches, checkpointing, threads; what a run refuses, skips, leaves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,7 +78,7 @@ static void threads_are_same(void **state)
          ARGS("max_steps=3", "threads=3", "dtype=bf16"));
 }
 
-/* ---- accumulation ------------------------------------------------------------------------------------------------- */
+/* ---- accumulation ------------------------------------------------------------------------------------------------ */
 
 /* Largest difference of two checkpoints' weights, relative to the largest weight. */
 static double weight_difference(const char *a, const char *b)
@@ -129,7 +129,7 @@ static void accumulation_is_same(void **state)
     for (int i = 0; i < 3; i++) scratch_free(out[i]);
 }
 
-/* ---- resume ------------------------------------------------------------------------------------------------------- */
+/* ---- resume ------------------------------------------------------------------------------------------------------ */
 
 /* Six steps at once, and three and then the rest from the checkpoint. */
 static void resume_is_same(const char *golden, const char *const *args)
@@ -232,7 +232,7 @@ static void keeps_the_newest(void **state)
     scratch_free(out);
 }
 
-/* ---- what comes out ----------------------------------------------------------------------------------------------- */
+/* ---- what comes out ---------------------------------------------------------------------------------------------- */
 
 /* Loads a finished run's folder as a user would, and scores the data with it: the loss of the last evaluation. */
 static void result_is_loadable(const char *golden, const char *const *args, bool adapter)
@@ -313,7 +313,7 @@ static void writes_recipe_and_manifest(void **state)
     scratch_free(out);
 }
 
-/* ---- data --------------------------------------------------------------------------------------------------------- */
+/* ---- data -------------------------------------------------------------------------------------------------------- */
 
 /* Three good rows and one whose image is missing. */
 static char *data_with_a_bad_row(const char *dir)
@@ -397,7 +397,7 @@ static void refuses_its_own_model(void **state)
     free(msg);
 }
 
-/* ---- a full disk -------------------------------------------------------------------------------------------------- */
+/* ---- a full disk ------------------------------------------------------------------------------------------------- */
 
 /* The checkpoint before the one that could not be written is there, and no half of the new one. */
 static void assert_previous_stands(const char *out, const char *msg)
@@ -415,7 +415,7 @@ static void assert_previous_stands(const char *out, const char *msg)
     free(state);
 }
 
-/* Whatever write fails, the run says so, and the same command goes on from the last checkpoint as if nothing had been. */
+/* Whatever write fails, the run says so, and the same command ends as if nothing had been. */
 static void failing_writes_lose_nothing(void **state)
 {
     (void)state;

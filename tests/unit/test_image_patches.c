@@ -13,7 +13,7 @@
 #include "pictures.h"
 #include "scratch.h"
 
-/* ---- resize ------------------------------------------------------------------------------------------------------- */
+/* ---- resize ------------------------------------------------------------------------------------------------------ */
 
 static void resize_is_pillows(void **state)
 {
@@ -72,7 +72,7 @@ static void a_flat_picture_stays_flat(void **state)
     }
 }
 
-/* ---- plan --------------------------------------------------------------------------------------------------------- */
+/* ---- plan -------------------------------------------------------------------------------------------------------- */
 
 static void plan_is_smart_resize(void **state)
 {
@@ -115,7 +115,7 @@ static void plan_refuses_ribbons(void **state)
     assert_int_equal(image_plan(&plan, &p, 0, 1, &err), -1);
 }
 
-/* ---- patches ------------------------------------------------------------------------------------------------------ */
+/* ---- patches ----------------------------------------------------------------------------------------------------- */
 
 static void check_patches(FILE *expect, const char *name, const ImageProcessor *p, int grid_h, int grid_w,
                           double tolerance)
@@ -168,7 +168,7 @@ static void patches_are_transformers(void **state)
     fclose(expect);
 }
 
-/* ---- preprocessor_config.json ------------------------------------------------------------------------------------- */
+/* ---- preprocessor_config.json ------------------------------------------------------------------------------------ */
 
 static int load_config(ImageProcessor *p, const char *name, const char *text, Err *err)
 {
@@ -244,7 +244,7 @@ static void bad_configs_say_why(void **state)
     assert_true(err.hint[0]);
 }
 
-/* ---- arithmetic --------------------------------------------------------------------------------------------------- */
+/* ---- arithmetic -------------------------------------------------------------------------------------------------- */
 
 static void sixteen_bits_are_divided_by_257(void **state)
 {

@@ -38,12 +38,13 @@ static void defaults(void **state)
     assert_int_equal(o.finetuning_type, FINETUNE_FULL);
     assert_true(o.learning_rate > 0.99e-5 && o.learning_rate < 1.01e-5);
     assert_true(o.vision_learning_rate == o.learning_rate && o.merger_learning_rate == o.learning_rate);
-    assert_true(o.freeze_vision && o.freeze_merger && !o.freeze_language);
+    assert_true(!o.freeze_vision && !o.freeze_merger && !o.freeze_language);
     assert_int_equal(train_dtype(&o), DT_BF16);
     assert_int_equal(o.data.n, 2);
     train_options_release(&o);
     assert_int_equal(PARSE(&o, &err, "finetuning_type=lora", "lora_r=16", "vision_lr=0"), 0);
     assert_true(o.learning_rate > 0.99e-4 && o.learning_rate < 1.01e-4);
+    assert_true(o.freeze_vision && o.freeze_merger && !o.freeze_language);
     assert_true(o.lora_alpha == 32 && o.vision_learning_rate == 0 && o.merger_learning_rate == o.learning_rate);
     train_options_release(&o);
     assert_int_equal(PARSE(&o, &err, "adapter=x"), 0);
@@ -145,7 +146,7 @@ static void settings_leave_out_what_does_not_matter(void **state)
     json_decref(c);
 }
 
-/* ---- adapter targets ---------------------------------------------------------------------------------------------- */
+/* ---- adapter targets --------------------------------------------------------------------------------------------- */
 
 static bool hits(const PeftConfig *cfg, const char *module)
 {

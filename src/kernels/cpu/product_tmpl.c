@@ -8,7 +8,7 @@
  *   tn   c = dw [out, in],  a = dy^T, dy stored [n, out] (tiles of a stay that way round),   b = x [n, in]
  *
  * 1. a is copied to tiles of TILE_M x TILE_K, b to panels; a frozen weight has its panels made once by weight_pack.
- * 2. One task per tile of c: its product over the tiles of K in order, in f32, then bias, accumulation and rounding.
+ * 2. Tasks of some tiles of c: their products over the tiles of K in order, in f32; bias, accumulation, rounding.
  *
  * Every element of c is summed in the same order whatever the number of threads.  Tiles of a and b are padded with
  * zeros to the steps that the tile kernels want.
@@ -21,6 +21,7 @@
 enum {
     PAIR = T_IS_BF16 ? 2 : 1, /* rows of b that lie side by side in a panel */
     FEW = 8,                  /* up to as many rows of x, the weight is streamed through matmul_tmpl.c instead */
+    MAX_GROUP = 4,            /* row tiles of c in a task */
     MAX_B_BYTES = 32 << 20    /* b is packed and used in column chunks of about this size */
 };
 
@@ -38,6 +39,7 @@ typedef struct Product {
     const T *b_packed; /* the panels of all of b, or NULL: */
     T *b_panels;       /* made here for the tile columns from j0 on */
     int j0;
+    int group; /* row tiles of c in a task; does not touch the result, so it may depend on the number of threads */
     void *y;
     DType y_type;
     const T *bias;
@@ -91,31 +93,50 @@ static void pack_a_task(void *arg, int task)
     else copy_padded(to, mp, kp, p->a + (int64_t)i * TILE_M * p->k + k * TILE_K, p->k, m, kc);
 }
 
-/* One panel of b stored [k, n]: rows side by side in groups of PAIR. */
-static void pack_panel(T *restrict to, const T *b, int64_t ld, int kc, int kp, int n)
+/* A panel holds for every PAIR rows and each of 64 columns one word: two bf16, the upper row in the lower half, or an f32. */
+static inline uint32_t word(const T *low, const T *high, int64_t i)
 {
-    static const T zeros[TILE_PANEL] = {0};
-    T edge[TILE_PANEL] = {0};
-    for (int k = 0; k < kp; k += PAIR, to += PAIR * TILE_PANEL)
-        for (int side = 0; side < PAIR; side++) {
-            const T *row = zeros;
-            if (k + side < kc) row = b + (k + side) * ld;
-            if (k + side < kc && n < TILE_PANEL) row = memcpy(edge, row, sizeof(T) * (size_t)n);
-            for (int j = 0; j < TILE_PANEL; j++) to[j * PAIR + side] = row[j];
-        }
+#if T_IS_BF16
+    return (uint32_t)high[i] << 16 | low[i];
+#else
+    (void)high;
+    uint32_t w;
+    memcpy(&w, &low[i], sizeof w);
+    return w;
+#endif
 }
 
-/* One panel of b stored [n, k]: a transposition of groups of PAIR numbers, which are 32 bits either way. */
-static void pack_panel_by_n(T *restrict to, const T *b, int64_t ld, int kc, int kp, int n)
+/* One panel of b stored [k, n], k in [0, kc), padded to kp. */
+static void pack_panel(uint32_t *restrict to, const T *b, int64_t ld, int kc, int kp, int n)
 {
-    if (n < TILE_PANEL || kc < kp) memset(to, 0, sizeof(T) * (size_t)kp * TILE_PANEL);
-    for (int j = 0; j < n; j++) {
-        const T *row = b + j * ld;
-        T *column = to + j * PAIR;
-        int k = 0;
-        for (; k + PAIR <= kc; k += PAIR) memcpy(column + k * TILE_PANEL, row + k, sizeof(T) * PAIR);
-        if (k < kc) column[k * TILE_PANEL] = row[k];
+    static const T zeros[TILE_PANEL] = {0};
+    T edge[PAIR][TILE_PANEL] = {{0}};
+    for (int k = 0; k < kp; k += PAIR, to += TILE_PANEL) {
+        const T *row[2] = {zeros, zeros};
+        for (int side = 0; side < PAIR && k + side < kc; side++) {
+            row[side] = b + (k + side) * ld;
+            if (n < TILE_PANEL) row[side] = memcpy(edge[side], row[side], sizeof(T) * (size_t)n);
+        }
+        const T *restrict low = row[0], *restrict high = row[1];
+        for (int j = 0; j < TILE_PANEL; j++) to[j] = word(low, high, j);
     }
+}
+
+/* One panel of b stored [n, k]: words are transposed, by blocks of 16 x 64 that stay in the nearest cache. */
+static void pack_panel_by_n(uint32_t *restrict to, const T *b, int64_t ld, int kc, int kp, int n)
+{
+    enum { DEEP = 16 };
+    int whole = kc / PAIR, all = kp / PAIR;
+    if (n < TILE_PANEL || kc < kp) memset(to, 0, sizeof *to * (size_t)all * TILE_PANEL);
+    for (int k0 = 0; k0 < whole; k0 += DEEP) {
+        int deep = clip(whole, k0, DEEP);
+        for (int j = 0; j < n; j++) {
+            const T *restrict row = b + j * ld + k0 * PAIR;
+            for (int k = 0; k < deep; k++) memcpy(&to[(k0 + k) * TILE_PANEL + j], row + k * PAIR, sizeof *to);
+        }
+    }
+    for (int j = 0; j < n && whole * PAIR < kc; j++)
+        memcpy(&to[whole * TILE_PANEL + j], b + j * ld + kc - 1, sizeof(T));
 }
 
 /* Task: a tile of b, from tile column j0 on. */
@@ -127,8 +148,8 @@ static void pack_b_task(void *arg, int task)
     T *to = p->b_panels + b_tile_at(p, k, j);
     for (int at = j * TILE_N; at < (j + 1) * TILE_N && at < p->n; at += TILE_PANEL, to += (int64_t)kp * TILE_PANEL) {
         int n = clip(p->n, at, TILE_PANEL);
-        if (p->b_by_n) pack_panel_by_n(to, p->b + (int64_t)at * p->k + k * TILE_K, p->k, kc, kp, n);
-        else pack_panel(to, p->b + (int64_t)k * TILE_K * p->n + at, p->n, kc, kp, n);
+        if (p->b_by_n) pack_panel_by_n((uint32_t *)to, p->b + (int64_t)at * p->k + k * TILE_K, p->k, kc, kp, n);
+        else pack_panel((uint32_t *)to, p->b + (int64_t)k * TILE_K * p->n + at, p->n, kc, kp, n);
     }
 }
 
@@ -153,23 +174,28 @@ static void store_tile(const Product *p, float *c, int ldc, int i0, int j0, int 
     }
 }
 
-/* Task: a tile of c; neighbours share their tiles of b. */
+/*
+ * Task: up to `group` row tiles of c, one tile column.  Depth is the outer loop, so that a tile of b is fetched once for
+ * all of them: fetched from memory it takes half as long as it is multiplied with a tile of a.
+ */
 static void tile_task(void *arg, int task)
 {
     const Product *p = arg;
-    _Alignas(64) float c[TILE_M * TILE_N];
-    int down = tiles(p->m, TILE_M), i = task % down, j = p->j0 + task / down;
-    int m = clip(p->m, i * TILE_M, TILE_M), n = clip(p->n, j * TILE_N, TILE_N);
+    _Alignas(64) float c[MAX_GROUP][TILE_M * TILE_N];
+    int down = tiles(p->m, TILE_M), groups = tiles(down, p->group), j = p->j0 + task / groups;
+    int first = task % groups * p->group, end = first + clip(down, first, p->group), n = clip(p->n, j * TILE_N, TILE_N);
     const T *panels = p->b_packed ? p->b_packed : p->b_panels;
-    OnednnTile t = {.type = T_IS_BF16 ? DT_BF16 : DT_F32, .a_by_k = p->a_by_k};
-    t.m = round_up(m, TILE_M_STEP);
-    t.n = round_up(n, TILE_PANEL);
+    OnednnTile t = {.type = T_IS_BF16 ? DT_BF16 : DT_F32, .a_by_k = p->a_by_k, .n = round_up(n, TILE_PANEL)};
     for (int k = 0; k < tiles(p->k, TILE_K); k++) {
         t.k = round_up(clip(p->k, k * TILE_K, TILE_K), TILE_K_STEP);
         t.accumulate = k > 0;
-        onednn_tile(c, p->a_tiles + a_tile_at(p, i, k), panels + b_tile_at(p, k, j), &t);
+        for (int i = first; i < end; i++) {
+            t.m = round_up(clip(p->m, i * TILE_M, TILE_M), TILE_M_STEP);
+            onednn_tile(c[i - first], p->a_tiles + a_tile_at(p, i, k), panels + b_tile_at(p, k, j), &t);
+        }
     }
-    store_tile(p, c, t.n, i * TILE_M, j * TILE_N, m, n);
+    for (int i = first; i < end; i++)
+        store_tile(p, c[i - first], t.n, i * TILE_M, j * TILE_N, clip(p->m, i * TILE_M, TILE_M), n);
 }
 
 /* Memory for tiles, kept from call to call: fresh pages cost more than the packing. */
@@ -219,6 +245,7 @@ static size_t b_count(const Product *p, int columns)
 static void product_run(Product *p)
 {
     int down = tiles(p->m, TILE_M), depth = tiles(p->k, TILE_K), across = tiles(p->n, TILE_N), chunk = across;
+    for (p->group = MAX_GROUP; p->group > 1 && tiles(down, p->group) * across < 3 * pool_threads();) p->group /= 2;
     if (!p->b_packed) {
         chunk = (int)(MAX_B_BYTES / (b_count(p, 1) * sizeof(T)));
         chunk = chunk < 1 ? 1 : chunk > across ? across : chunk;
@@ -230,7 +257,7 @@ static void product_run(Product *p)
     for (p->j0 = 0; p->j0 < across; p->j0 += chunk) {
         int columns = clip(across, p->j0, chunk);
         if (!p->b_packed) pool_run(columns * depth, pack_b_task, p);
-        pool_run(columns * down, tile_task, p);
+        pool_run(columns * tiles(down, p->group), tile_task, p);
     }
     block_give(memory);
 }
