@@ -64,10 +64,18 @@ void err_clear(Err *err)
     err->usage = 0;
 }
 
+/* Names from files may hold control characters, which a terminal would obey. */
+static void print_shielded(const char *prefix, const char *s)
+{
+    fputs(prefix, stderr);
+    for (; *s; s++) fputc(((unsigned char)*s < ' ' && *s != '\n') || *s == 127 ? '?' : *s, stderr);
+    fputc('\n', stderr);
+}
+
 void err_print(const Err *err)
 {
-    fprintf(stderr, "error: %s\n", err->msg[0] ? err->msg : "unknown failure");
-    if (err->hint[0]) fprintf(stderr, "hint: %s\n", err->hint);
+    print_shielded("error: ", err->msg[0] ? err->msg : "unknown failure");
+    if (err->hint[0]) print_shielded("hint: ", err->hint);
 }
 
 void check_failed(const char *file, int line, const char *cond, const char *fmt, ...)

@@ -75,11 +75,11 @@ int file_read(Buf *out, const char *path, size_t max_bytes, Err *err)
         }
         buf_add(out, chunk, n);
     }
-    bool bad = ferror(f);
+    int rc = ferror(f) ? err_errno(err, "%s", path) : 0;
     fclose(f);
     buf_reserve(out, 0);
     out->data[out->len] = 0;
-    return bad ? err_set(err, "%s: read error", path) : 0;
+    return rc;
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */

@@ -124,7 +124,8 @@ static void print_sizes(const SafeTensors *st)
     print_size("all", all, all_bytes);
 }
 
-static int inspect_tensors(const char *dir, const char *base, bool every, Err *err)
+/* c: the model that the tensors must make up; NULL: an adapter's. */
+static int inspect_tensors(const char *dir, const char *base, bool every, const ModelConfig *c, Err *err)
 {
     SafeTensors st;
     if (st_open_dir(&st, dir, base, err)) return -1;
@@ -132,8 +133,9 @@ static int inspect_tensors(const char *dir, const char *base, bool every, Err *e
     print_sizes(&st);
     for (int i = 0; every && i < st.n; i++) print_tensor(&st.tensor[i], st.tensor[i].name, 1);
     if (!every) print_grouped(&st);
+    int rc = c ? model_match(c, &st, err) : 0;
     st_close(&st);
-    return 0;
+    return rc;
 }
 
 static void print_config(const ModelConfig *c)
@@ -169,7 +171,7 @@ static int inspect_adapter(const char *dir, bool every, Err *err)
     print_select("targets", &p.target);
     print_select("excluded", &p.exclude);
     peft_config_release(&p);
-    return inspect_tensors(dir, "adapter_model", every, err);
+    return inspect_tensors(dir, "adapter_model", every, NULL, err);
 }
 
 static int inspect_dir(const char *dir, bool every, Err *err)
@@ -182,7 +184,7 @@ static int inspect_dir(const char *dir, bool every, Err *err)
     ModelConfig c;
     if (config_load(&c, dir, err)) return -1;
     print_config(&c);
-    return inspect_tensors(dir, "model", every, err);
+    return inspect_tensors(dir, "model", every, &c, err);
 }
 
 /* ---- masks ------------------------------------------------------------------------------------------------------ */

@@ -138,8 +138,18 @@ void model_mark_trainable(Model *m)
     }
 }
 
+/* Packed copies, one for each direction, must leave room for everything else: at most a quarter of what is free. */
+static bool can_pack(const Model *m)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < m->param.n; i++)
+        if (!m->param.at[i].t->needs_grad) bytes += 2 * tensor_bytes(m->param.at[i].t);
+    return bytes <= memory_available() / 4;
+}
+
 void model_finish(Model *m, bool pack)
 {
+    pack = pack && can_pack(m);
     for (int i = 0; i < m->module.n; i++) finish_linear(m, m->module.at[i].l, pack);
     finish_linear(m, &m->vision.patch, pack);
     finish_linear(m, &m->head, pack);

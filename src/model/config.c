@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 
-enum { MAX_CONFIG_BYTES = 1 << 22, MAX_DIM = 1 << 20 };
+enum { MAX_CONFIG_BYTES = 1 << 22, MAX_DIM = 1 << 20, MAX_BLOCKS = 1 << 12 };
 
 /* A dimension: an integer in [1, MAX_DIM]. */
 static int get_dim(const json_t *o, const char *key, int *out, bool required, Err *err)
@@ -79,6 +79,7 @@ static int parse_text(ModelConfig *c, const json_t *text, const json_t *root, Er
         get_dim(text, "num_hidden_layers", &c->l, true, err) ||
         get_dim(text, "num_attention_heads", &c->h, true, err) || get_dim(text, "vocab_size", &c->v, true, err))
         return -1;
+    if (c->l > MAX_BLOCKS) return err_set(err, "\"num_hidden_layers\" = %d is out of range", c->l);
     c->hk = c->h;
     c->hd = c->d / c->h;
     c->eps = 1e-6;
@@ -142,17 +143,24 @@ static void add_eos(ModelConfig *c, const json_t *v)
     }
 }
 
+/* A token of the vocabulary; -1 where the key is absent. */
+static int get_token(const ModelConfig *c, const json_t *o, const char *key, int *out, bool required, Err *err)
+{
+    *out = -1;
+    if (json_get_int(o, key, out, required, err)) return -1;
+    const json_t *given = json_object_get(o, key);
+    if (!given || json_is_null(given) || (*out >= 0 && *out < c->v)) return 0;
+    return err_set(err, "\"%s\" = %d is outside the vocabulary of %d", key, *out, c->v);
+}
+
 static int parse_tokens(ModelConfig *c, const json_t *text, const json_t *root, Err *err)
 {
-    c->image_token = c->video_token = c->vision_start = c->vision_end = c->pad = -1;
-    if (json_get_int(root, "image_token_id", &c->image_token, true, err) ||
-        json_get_int(root, "video_token_id", &c->video_token, false, err) ||
-        json_get_int(root, "vision_start_token_id", &c->vision_start, false, err) ||
-        json_get_int(root, "vision_end_token_id", &c->vision_end, false, err) ||
+    if (get_token(c, root, "image_token_id", &c->image_token, true, err) ||
+        get_token(c, root, "video_token_id", &c->video_token, false, err) ||
+        get_token(c, root, "vision_start_token_id", &c->vision_start, false, err) ||
+        get_token(c, root, "vision_end_token_id", &c->vision_end, false, err) ||
         json_get_int(holder(text, root, "pad_token_id"), "pad_token_id", &c->pad, false, err))
         return -1;
-    if (c->image_token < 0 || c->image_token >= c->v)
-        return err_set(err, "\"image_token_id\" = %d is outside the vocabulary", c->image_token);
     add_eos(c, json_object_get(holder(text, root, "eos_token_id"), "eos_token_id"));
     return 0;
 }

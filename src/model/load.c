@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/log.h"
+#include "base/map.h"
 #include "base/pool.h"
 #include "base/rng.h"
 #include "model/build.h"
@@ -79,7 +81,8 @@ static void convert_chunk(void *arg, int task)
                   chunk_len(c->count, task));
 }
 
-static int check_shape(const Param *p, const StTensor *f, Err *err)
+/* Has the file's tensor the parameter's shape, and numbers that can be computed with? */
+static int check_tensor(const Param *p, const StTensor *f, Err *err)
 {
     bool same = p->n_dims == f->n_dims;
     for (int i = 0; same && i < p->n_dims; i++) same = p->dim[i] == f->dim[i];
@@ -101,7 +104,7 @@ static int check_shape(const Param *p, const StTensor *f, Err *err)
 /* Frozen weights of the compute format stay in the mapping. */
 int param_load(Model *m, Param *p, const StTensor *f, bool train, Err *err)
 {
-    if (check_shape(p, f, err) || check_finite(f, tensor_count(p->t), err)) return -1;
+    if (check_tensor(p, f, err) || check_finite(f, tensor_count(p->t), err)) return -1;
     bool aligned = (uintptr_t)f->data % dtype_size(f->dtype) == 0;
     if (!train && f->dtype == p->t->dtype && aligned) {
         p->t->data = (void *)(uintptr_t)f->data;
@@ -113,18 +116,58 @@ int param_load(Model *m, Param *p, const StTensor *f, bool train, Err *err)
     return 0;
 }
 
+static const StTensor *find_tensor(const SafeTensors *st, NameLayout layout, const Param *p, Err *err)
+{
+    char *name = names_to_file(layout, p->name);
+    const StTensor *f = st_find(st, name);
+    if (!f) {
+        err_set(err, "%s: tensor \"%s\" is missing", st->shard_path[0], name);
+        err_hint(err, "config.json and the weights belong to different models, or the download is not complete");
+    }
+    free(name);
+    return f;
+}
+
 static int load_params(Model *m, const ModelOptions *o, Err *err)
 {
     for (int i = 0; i < m->param.n; i++) {
         Param *p = &m->param.at[i];
-        char *name = names_to_file(m->layout, p->name);
-        const StTensor *f = st_find(&m->files, name);
-        int rc = f ? param_load(m, p, f, o->train[p->part], err)
-                   : err_set(err, "%s: tensor \"%s\" is missing", m->dir, name);
-        free(name);
-        if (rc) return -1;
+        const StTensor *f = find_tensor(&m->files, m->layout, p, err);
+        if (!f || param_load(m, p, f, o->train[p->part], err)) return -1;
     }
     return 0;
+}
+
+/* Tensors that nothing reads would be missing from what is saved. A head beside a tied embedding is no loss. */
+static void warn_unused(const Model *m)
+{
+    const char *first = NULL;
+    int n = 0;
+    Map known = {0};
+    for (int i = 0; i < m->param.n; i++) map_set_str(&known, m->param.at[i].name, i);
+    if (m->cfg.tied) map_set_str(&known, "lm_head.weight", -1);
+    for (int i = 0; i < m->files.n; i++) {
+        int64_t unused;
+        char *name = names_from_file(m->files.tensor[i].name);
+        if (!map_get_str(&known, name, &unused) && n++ == 0) first = m->files.tensor[i].name;
+        free(name);
+    }
+    if (n) log_warn("%s: %d tensors belong to no part of the model and are left out, first \"%.200s\"", m->dir, n, first);
+    map_release(&known);
+}
+
+int model_match(const ModelConfig *cfg, const SafeTensors *st, Err *err)
+{
+    Model *m = model_new(cfg, DT_F32);
+    NameLayout layout = names_detect(st);
+    int rc = 0;
+    model_build(m);
+    for (int i = 0; rc == 0 && i < m->param.n; i++) {
+        const StTensor *f = find_tensor(st, layout, &m->param.at[i], err);
+        rc = f ? check_tensor(&m->param.at[i], f, err) : -1;
+    }
+    model_free(m);
+    return rc;
 }
 
 Model *model_load(const char *dir, const ModelOptions *o, Err *err)
@@ -137,6 +180,7 @@ Model *model_load(const char *dir, const ModelOptions *o, Err *err)
     if (st_open_dir(&m->files, dir, "model", err)) goto fail;
     m->layout = names_detect(&m->files);
     if (load_params(m, o, err)) goto fail;
+    warn_unused(m);
     model_finish(m, o->pack);
     return m;
 fail:

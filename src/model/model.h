@@ -67,7 +67,7 @@ typedef struct Module {
 typedef struct ModelOptions {
     DType dtype;            /* compute format */
     bool train[PART_COUNT]; /* full training of a part */
-    bool pack;              /* let kernels keep packed copies of frozen weights (more memory, faster products) */
+    bool pack;              /* let kernels keep packed copies of frozen weights, where memory allows: faster, the same bits */
 } ModelOptions;
 
 typedef struct Model {
@@ -93,6 +93,8 @@ Model *model_load(const char *dir, const ModelOptions *o, Err *err);
 /* A model with random weights (normal, deviation initializer_range; norms 1, biases 0), every part trainable or frozen as in o. */
 Model *model_random(const ModelConfig *cfg, const ModelOptions *o, uint64_t seed);
 void model_free(Model *m);
+/* Holds st every tensor that a model of this config has, in its shape? Values are not read. */
+int model_match(const ModelConfig *cfg, const SafeTensors *st, Err *err);
 
 /* Adds fresh adapters (A random by seed, B zero) to every module that cfg targets; takes over cfg. Language, merger and
    vision targets as the config says. cfg (from malloc) is the model's even on error. */

@@ -132,7 +132,11 @@ static int header_length(size_t *length, const unsigned char *bytes, size_t n, E
     uint64_t h = 0;
     if (n < 8) {
         err_set(err, "%zu bytes are too few for a safetensors file", n);
-        return err_hint(err, "the file is cut short or only a pointer to it: download it again");
+        return err_hint(err, "the file is cut short: download or copy it again");
+    }
+    if (!memcmp(bytes, "version ", 8)) {
+        err_set(err, "a Git LFS pointer stands in place of the weights");
+        return err_hint(err, "fetch them with `git lfs pull`, or download the file itself");
     }
     memcpy(&h, bytes, 8);
     if (h > ST_MAX_HEADER || h > n - 8) {

@@ -101,11 +101,38 @@ static void three_steps(DType dtype)
         assert_true(clip[s] < 1);
         optimizer_step(&opt, norm, s == 1 ? 0.5 : 1, true);
     }
-    assert_int_equal(opt.steps, 3);
+    for (int p = 0; p < PART_COUNT; p++) assert_int_equal(opt.steps[p], 3);
     for (int i = 0; i < opt.n; i++) check_param(fresh, &opt, i, clip);
     optimizer_release(&opt);
     model_free(m);
     model_free(fresh);
+}
+
+/* A step whose batches held no image leaves vision tower and merger as they are. */
+static void text_only_step(void **state)
+{
+    (void)state;
+    Model *m = open_model(DT_F32);
+    Optimizer opt;
+    optimizer_init(&opt, m, &OPTIONS);
+    fill_grads(m, 0);
+    float **before = xcalloc((size_t)opt.n, sizeof *before);
+    for (int i = 0; i < opt.n; i++) {
+        size_t bytes = sizeof(float) * (size_t)tensor_count(opt.at[i].p->t);
+        before[i] = memcpy(xmalloc(bytes), opt.at[i].p->t->data, bytes);
+    }
+    optimizer_step(&opt, 1, 1, false);
+    assert_int_equal(opt.steps[PART_LANGUAGE], 1);
+    assert_int_equal(opt.steps[PART_VISION] + opt.steps[PART_MERGER], 0);
+    for (int i = 0; i < opt.n; i++) {
+        const Param *p = opt.at[i].p;
+        bool same = !memcmp(before[i], p->t->data, sizeof(float) * (size_t)tensor_count(p->t));
+        assert_int_equal(same, p->part != PART_LANGUAGE);
+        free(before[i]);
+    }
+    free(before);
+    optimizer_release(&opt);
+    model_free(m);
 }
 
 static void steps_f32(void **state)
@@ -211,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_f32),
+        cmocka_unit_test(text_only_step),
         cmocka_unit_test(steps_bf16),
         cmocka_unit_test(masters_are_the_files),
         cmocka_unit_test(frozen_parts_are_left_out),

@@ -79,7 +79,7 @@ static void assert_refused(const char *a, const char *b, const char *why)
 {
     TrainOptions o;
     Err err;
-    assert_int_equal(PARSE(&o, &err, a, b), -1);
+    assert_int_equal(PARSE(&o, &err, "freeze_vision=true", "freeze_merger=true", a, b), -1);
     assert_true(err.usage);
     if (!strstr(err.msg, why)) fail_msg("\"%s\" does not say \"%s\"", err.msg, why);
 }
