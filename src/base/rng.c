@@ -67,3 +67,12 @@ double rng_normal(Rng *r)
     double u = 1 - rng_uniform(r), v = rng_uniform(r); /* u > 0 */
     return sqrt(-2 * log(u)) * cos(tau * v);
 }
+
+void rng_normal_pair(float out[2], Rng *r)
+{
+    const float tau = 6.2831853f;
+    float u = ((float)(rng_u32(r) >> 8) + 0.5f) * 0x1p-24f, v = (float)(rng_u32(r) >> 8) * 0x1p-24f; /* u > 0 */
+    float radius = sqrtf(-2 * logf(u));
+    out[0] = radius * cosf(tau * v);
+    out[1] = radius * sinf(tau * v);
+}

@@ -152,7 +152,8 @@ static void warn_unused(const Model *m)
         if (!map_get_str(&known, name, &unused) && n++ == 0) first = m->files.tensor[i].name;
         free(name);
     }
-    if (n) log_warn("%s: %d tensors belong to no part of the model and are left out, first \"%.200s\"", m->dir, n, first);
+    if (n)
+        log_warn("%s: %d tensors belong to no part of the model and are left out, first \"%.200s\"", m->dir, n, first);
     map_release(&known);
 }
 
@@ -194,7 +195,7 @@ typedef struct Fill {
     Tensor *t;
     uint64_t seed;
     uint32_t param;
-    double std;
+    float std;
 } Fill;
 
 static void fill_chunk(void *arg, int task)
@@ -205,7 +206,8 @@ static void fill_chunk(void *arg, int task)
     float buf[256];
     for (size_t i = 0; i < n; i += 256) {
         size_t k = n - i < 256 ? n - i : 256;
-        for (size_t j = 0; j < k; j++) buf[j] = (float)(f->std * rng_normal(&r));
+        for (size_t j = 0; j < 256; j += 2) rng_normal_pair(buf + j, &r);
+        for (size_t j = 0; j < k; j++) buf[j] *= f->std;
         dtype_convert((char *)f->t->data + (first + i) * dtype_size(f->t->dtype), f->t->dtype, buf, DT_F32, k);
     }
 }
@@ -213,7 +215,7 @@ static void fill_chunk(void *arg, int task)
 /* Weights are normal with the config's initializer_range as deviation, biases 0, norms 1. */
 static void fill_param(const Param *p, double std, uint64_t seed, uint32_t number)
 {
-    Fill f = {p->t, seed, number, std};
+    Fill f = {p->t, seed, number, (float)std};
     if (p->n_dims > 1) {
         pool_run(chunks(tensor_count(p->t)), fill_chunk, &f);
         return;

@@ -100,6 +100,22 @@ static void add_adapter_item(Items *it, const Param *p, const float *master)
     items_add(it, p, xstrdup(p->name), DT_F32, master ? master : p->f32);
 }
 
+/* Reads back what was written: every matrix with its shape, and nothing else. */
+static int verify_adapter(const char *dir, const Items *it, Err *err)
+{
+    SafeTensors st;
+    int rc = st_open_dir(&st, dir, "adapter_model", err);
+    if (rc == 0 && st.n != it->n) rc = err_set(err, "%s: %d tensors were written, %d are there", dir, it->n, st.n);
+    for (int i = 0; rc == 0 && i < it->n; i++) {
+        const StItem *want = &it->item[i];
+        const StTensor *f = st_find(&st, want->name);
+        if (!f || f->n_dims != 2 || f->dim[0] != want->dim[0] || f->dim[1] != want->dim[1])
+            rc = err_set(err, "%s: tensor \"%s\" was not written as it should be", dir, want->name);
+    }
+    st_close(&st);
+    return rc;
+}
+
 int model_save_adapter(const Model *m, const char *dir, float *const *master, Err *err)
 {
     CHECK(m->peft, "the model has no adapter");
@@ -109,6 +125,7 @@ int model_save_adapter(const Model *m, const char *dir, float *const *master, Er
     for (int i = 0; i < m->param.n; i++)
         if (m->param.at[i].adapter) add_adapter_item(&it, &m->param.at[i], master ? master[i] : NULL);
     int rc = st_save_dir(dir, "adapter_model", it.item, it.n, 0, err);
+    if (rc == 0) rc = verify_adapter(dir, &it, err);
     items_release(&it);
     return rc;
 }
