@@ -6,12 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Names from files may hold control characters, which a terminal would obey. */
+static void shield(char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < ' ' || *s == 127) *s = '?';
+}
+
 static void set_message(Err *err, const char *fmt, va_list ap, const char *suffix)
 {
     if (err->msg[0]) return;
     int n = vsnprintf(err->msg, sizeof err->msg, fmt, ap);
     if (suffix && n >= 0 && (size_t)n < sizeof err->msg)
         snprintf(err->msg + n, sizeof err->msg - (size_t)n, ": %s", suffix);
+    shield(err->msg);
 }
 
 int err_set(Err *err, const char *fmt, ...)
@@ -45,6 +53,7 @@ int err_context(Err *err, const char *fmt, ...)
         size_t room = sizeof err->msg - (size_t)n;
         snprintf(err->msg + n, room, ": %.*s", (int)room, old);
     }
+    shield(err->msg);
     return -1;
 }
 
@@ -55,6 +64,7 @@ int err_hint(Err *err, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(err->hint, sizeof err->hint, fmt, ap);
     va_end(ap);
+    shield(err->hint);
     return -1;
 }
 
@@ -64,18 +74,10 @@ void err_clear(Err *err)
     err->usage = 0;
 }
 
-/* Names from files may hold control characters, which a terminal would obey. */
-static void print_shielded(const char *prefix, const char *s)
-{
-    fputs(prefix, stderr);
-    for (; *s; s++) fputc(((unsigned char)*s < ' ' && *s != '\n') || *s == 127 ? '?' : *s, stderr);
-    fputc('\n', stderr);
-}
-
 void err_print(const Err *err)
 {
-    print_shielded("error: ", err->msg[0] ? err->msg : "unknown failure");
-    if (err->hint[0]) print_shielded("hint: ", err->hint);
+    fprintf(stderr, "error: %s\n", err->msg[0] ? err->msg : "unknown failure");
+    if (err->hint[0]) fprintf(stderr, "hint: %s\n", err->hint);
 }
 
 void check_failed(const char *file, int line, const char *cond, const char *fmt, ...)

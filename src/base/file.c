@@ -84,10 +84,19 @@ int file_read(Buf *out, const char *path, size_t max_bytes, Err *err)
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
+/* A device or a pipe is written as it stands: moving a file over its name would put it out of the world. */
+static bool is_special(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
 int file_create(FileWriter *w, const char *path, Err *err)
 {
-    *w = (FileWriter){.path = xstrdup(path), .tmp = xasprintf("%s.tmp.%ld", path, (long)getpid())};
-    w->fd = injected() ? -1 : open(w->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (dir_exists(path)) return err_set(err, "%s: cannot write: is a folder", path);
+    *w = (FileWriter){.path = xstrdup(path)};
+    if (!is_special(path)) w->tmp = xasprintf("%s.tmp.%ld", path, (long)getpid());
+    w->fd = injected() ? -1 : open(w->tmp ? w->tmp : path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (w->fd >= 0) return 0;
     err_errno(err, "%s: cannot write", path);
     free(w->path);
@@ -149,11 +158,17 @@ void file_abandon(FileWriter *w)
     writer_release(w);
 }
 
+/* Flushes what was written and gives it its name. */
+static void settle(FileWriter *w)
+{
+    if (w->failed || !w->tmp) return;
+    if (injected() || fsync(w->fd) || injected() || rename(w->tmp, w->path)) w->failed = errno;
+}
+
 int file_commit(FileWriter *w, Err *err)
 {
     flush_pending(w);
-    if (!w->failed && (injected() || fsync(w->fd))) w->failed = errno;
-    if (!w->failed && (injected() || rename(w->tmp, w->path))) w->failed = errno;
+    settle(w);
     if (w->failed) {
         errno = w->failed;
         err_errno(err, "%s: cannot write", w->path);
@@ -162,7 +177,7 @@ int file_commit(FileWriter *w, Err *err)
         return -1;
     }
     char *dir = path_dirname(w->path);
-    int rc = dir_sync(dir, err);
+    int rc = w->tmp ? dir_sync(dir, err) : 0;
     free(dir);
     writer_release(w);
     return rc;

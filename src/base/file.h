@@ -2,7 +2,8 @@
  * file.h - reading by mmap, writing atomically.
  *
  * A file Osler writes is either the old one or the new one, never a half: bytes go to `path.tmp.<pid>` beside it, are
- * flushed to the disk, and the name is moved over in file_commit.  A crash leaves at most the temporary file.
+ * flushed to the disk, and the name is moved over in file_commit.  A crash leaves at most the temporary file.  Devices
+ * and pipes (/dev/stdout) are written directly.
  *
  *   FileWriter w;
  *   if (file_create(&w, path, err)) return -1;
@@ -32,10 +33,10 @@ void file_unmap(FileMap *m);
 int file_read(Buf *out, const char *path, size_t max_bytes, Err *err);
 
 typedef struct FileWriter {
-    char *path, *tmp;
-    int fd, failed; /* failed = errno of the first failure */
-    int64_t size;   /* bytes written */
-    Buf pending;    /* small writes are gathered here */
+    char *path, *tmp; /* tmp is NULL for a device or a pipe */
+    int fd, failed;   /* failed = errno of the first failure */
+    int64_t size;     /* bytes written */
+    Buf pending;      /* small writes are gathered here */
 } FileWriter;
 
 int file_create(FileWriter *w, const char *path, Err *err);

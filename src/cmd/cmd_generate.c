@@ -55,6 +55,13 @@ typedef struct Job {
     Progress progress;
 } Job;
 
+static int check_length(const Encoded *x, int context, Err *err)
+{
+    if (x->n < context) return 0;
+    err_set(err, "a prompt of %d tokens leaves no room in the model's context of %d", x->n, context);
+    return err_hint(err, "shorten the text, or lower max_pixels so that images need fewer tokens");
+}
+
 static Batch *next_prompt(void *arg, Err *err)
 {
     Job *j = arg;
@@ -64,7 +71,8 @@ static Batch *next_prompt(void *arg, Err *err)
     Batch *b = NULL;
     int rc = encode_sample(&x, &j->enc, s, ENCODE_PROMPT, err);
     if (rc == 0) {
-        rc = encode_pixels(&x, &j->enc, s, err);
+        rc = check_length(&x, j->e->model->cfg.max_positions, err);
+        if (rc == 0) rc = encode_pixels(&x, &j->enc, s, err);
         if (rc == 0) {
             BatchBuilder bb;
             batch_begin(&bb, &j->e->proc);

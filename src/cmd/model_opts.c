@@ -16,9 +16,7 @@ int open_engine(Engine *e, const Common *c, const ModelOpts *m, const EngineOpti
 int open_processor(ImageProcessor *p, const ModelOpts *m, Err *err)
 {
     if (image_processor_load(p, m->dir, err)) return -1;
-    if (m->min_pixels) p->min_pixels = m->min_pixels;
-    if (m->max_pixels) p->max_pixels = m->max_pixels;
-    return 0;
+    return image_processor_limit(p, m->min_pixels, m->max_pixels, err);
 }
 
 int inputs_open(Inputs *in, const ModelOpts *m, Err *err)

@@ -49,6 +49,8 @@ typedef struct ImageProcessor {
    before it, as transformers does, "image_processor" of processor_config.json where that exists. */
 int image_processor_load(ImageProcessor *p, const char *model_dir, Err *err);
 void image_processor_default(ImageProcessor *p);
+/* Puts the caller's limits in place of the checkpoint's; 0 leaves one as it is. */
+int image_processor_limit(ImageProcessor *p, int64_t min_pixels, int64_t max_pixels, Err *err);
 
 typedef struct ImagePlan {
     int w, h;           /* after smart-resize: multiples of patch * merge */

@@ -92,6 +92,15 @@ static int processor_read(ImageProcessor *p, const json_t *obj, Err *err)
     return check_values(p, err);
 }
 
+int image_processor_limit(ImageProcessor *p, int64_t min_pixels, int64_t max_pixels, Err *err)
+{
+    if (min_pixels) p->min_pixels = min_pixels;
+    if (max_pixels) p->max_pixels = max_pixels;
+    if (p->min_pixels <= p->max_pixels) return 0;
+    err_set(err, "min_pixels %lld is more than max_pixels %lld", (long long)p->min_pixels, (long long)p->max_pixels);
+    return err_hint(err, "the one that is not given is the checkpoint's; give both");
+}
+
 /* Reads a config file, or its object `inside`. 1: there is no such file or object. */
 static int config_read(ImageProcessor *p, const char *dir, const char *name, const char *inside, Err *err)
 {

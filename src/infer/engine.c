@@ -21,10 +21,9 @@ static int open_inputs(Engine *e, const EngineOptions *o, Err *err)
 {
     e->tok = tokenizer_load(o->model, err);
     if (!e->tok || chat_check_template(o->model, err) || chat_tokens(&e->chat, e->tok, err) ||
-        image_processor_load(&e->proc, o->model, err))
+        image_processor_load(&e->proc, o->model, err) ||
+        image_processor_limit(&e->proc, o->min_pixels, o->max_pixels, err))
         return -1;
-    if (o->min_pixels) e->proc.min_pixels = o->min_pixels;
-    if (o->max_pixels) e->proc.max_pixels = o->max_pixels;
     const ModelConfig *c = &e->model->cfg;
     if (e->chat.image_pad != c->image_token)
         return err_set(err, "%s: <|image_pad|> is token %d, config.json says %d", o->model, e->chat.image_pad,

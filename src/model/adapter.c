@@ -30,12 +30,19 @@ static void init_matrix(Param *p, LoraPart part, uint64_t seed, uint32_t number)
     for (int64_t i = 0; i < tensor_count(p->t); i++) p->f32[i] = (float)((2 * rng_uniform(&r) - 1) * bound);
 }
 
+static int check_matrix(const Param *p, const StTensor *f, Err *err)
+{
+    if (f && f->n_dims == 2 && f->dim[0] == p->t->rows && f->dim[1] == p->t->cols) return 0;
+    if (f) err_set(err, "tensor \"%s\" is not [%d, %d]", p->name, p->t->rows, p->t->cols);
+    else err_set(err, "tensor \"%s\" is missing", p->name);
+    return err_hint(err,
+                    "the adapter belongs to another model, or adapter_config.json is not the one it was saved with");
+}
+
 static int read_matrix(Param *p, const SafeTensors *st, Err *err)
 {
     const StTensor *f = st_find(st, p->name);
-    if (!f) return err_set(err, "tensor \"%s\" is missing", p->name);
-    if (f->n_dims != 2 || f->dim[0] != p->t->rows || f->dim[1] != p->t->cols)
-        return err_set(err, "tensor \"%s\" is not [%d, %d]", p->name, p->t->rows, p->t->cols);
+    if (check_matrix(p, f, err)) return -1;
     if (f->dtype != DT_F32 && f->dtype != DT_BF16 && f->dtype != DT_F16)
         return err_set(err, "tensor \"%s\" is %s", p->name, dtype_name(f->dtype));
     dtype_convert(p->f32, DT_F32, f->data, f->dtype, (size_t)tensor_count(p->t));

@@ -93,6 +93,8 @@ static int parse_text(ModelConfig *c, const json_t *text, const json_t *root, Er
         return -1;
     if (!(c->init_std > 0 && c->init_std < 10))
         return err_set(err, "\"initializer_range\" = %g is out of range", c->init_std);
+    if (c->max_positions < 1) return err_set(err, "\"max_position_embeddings\" = %d is out of range", c->max_positions);
+    if (!(c->eps >= 0)) return err_set(err, "\"rms_norm_eps\" = %g is out of range", c->eps);
     if (sliding) return err_set(err, "\"use_sliding_window\" is not supported");
     if (c->h % c->hk) return err_set(err, "%d heads do not divide into %d kv heads", c->h, c->hk);
     if (c->hd % 2 || c->hd < 2 || c->hd > 512) return err_set(err, "head dim %d must be even and at most 512", c->hd);

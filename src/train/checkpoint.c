@@ -211,15 +211,25 @@ static int compare_settings(const json_t *was, const json_t *is, Err *err)
     return rc;
 }
 
-/* 1: whole, with its state and settings (a new reference). 0: damaged, with the reason in `why`. */
-static int read_folder(const char *dir, TrainState *state, json_t **settings, Err *why)
+/* Numbers that no run writes. */
+static int check_state(const TrainState *s, int64_t step, const char *path, Err *err)
+{
+    size_t i;
+    json_t *place;
+    bool ok = s->step == step && s->log_lines >= 0 && s->loader.epoch >= 0 && s->loader.position >= 0;
+    json_array_foreach(s->skipped, i, place) ok = ok && json_is_string(place);
+    return ok ? 0 : err_set(err, "%s: its numbers do not belong to this folder", path);
+}
+
+/* checkpoint-<step>. 1: whole, with its state and settings (a new reference). 0: damaged, with the reason in `why`. */
+static int read_folder(const char *dir, int64_t step, TrainState *state, json_t **settings, Err *why)
 {
     SafeTensors st;
     const json_t *own;
     char *path = path_join(dir, "trainer_state.json"), *tensors = path_join(dir, "optimizer.safetensors");
     json_t *j = json_load_path(path, MAX_STATE_BYTES, why);
     int ok = j && state_from_json(state, &own, j, why) == 0;
-    if (ok && st_open(&st, tensors, why)) {
+    if (ok && (check_state(state, step, path, why) || st_open(&st, tensors, why))) {
         json_decref(state->skipped);
         ok = 0;
     } else if (ok) {
@@ -241,7 +251,7 @@ int checkpoint_find(char **dir, TrainState *state, const char *output_dir, const
     for (int i = 0; rc == 0 && i < n; i++) {
         Err why = {0};
         *dir = folder_name(output_dir, step[i]);
-        rc = read_folder(*dir, state, &own, &why);
+        rc = read_folder(*dir, step[i], state, &own, &why);
         if (rc) break;
         log_warn("passing over a damaged checkpoint: %s", why.msg);
         free(*dir);

@@ -70,8 +70,9 @@ static int open_data(Trainer *t, Err *err)
     const TrainOptions *o = t->o;
     if (load_rows(&t->data, &o->data, o, err)) return err_context(err, "data");
     if (o->eval_data.n && load_rows(&t->eval, &o->eval_data, o, err)) return err_context(err, "eval_data");
-    if (t->data.n == 0) return err_set(err, "the training data has no usable sample");
-    return 0;
+    if (t->data.n) return 0;
+    err_set(err, "the training data has no usable sample");
+    return err_hint(err, "`osler data check FILE` lists the reasons");
 }
 
 /* Positions in the order of samples after which the data ends; 0: never, the steps are counted. */

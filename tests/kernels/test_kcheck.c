@@ -263,6 +263,50 @@ static void test_every_slot_has_a_case(void **state)
     }
 }
 
+/* The same bits with one thread and with three. */
+static void check_thread_count(const Case *c, DType t, const Shape *shape)
+{
+    Tables all = tables_init(t);
+    Problem p = problem_init(c, t, *shape, NORMAL, false, 0);
+    for (int v = 0; v < all.n; v++) {
+        if (variant_repeats(&all, v, c->slot)) continue;
+        Memory one = memory_init(&p, t), three = memory_init(&p, t);
+        pool_start(1);
+        c->call(&all.k[v], one.at, &p);
+        pool_start(3);
+        c->call(&all.k[v], three.at, &p);
+        for (int i = 0; i < p.n_arrays; i++)
+            if (p.a[i].n && memcmp(one.at[i], three.at[i], one.bytes[i]))
+                fail_msg("%s (%s): depends on the number of threads", c->slot, variant_of(&all.k[v], c->slot));
+        memory_free(&one);
+        memory_free(&three);
+    }
+    problem_free(&p);
+}
+
+static void test_thread_count(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_CASES; i++)
+        for (const Shape *s = CASES[i].shape; s->n || s->d; s++)
+            if (!s[1].n && !s[1].d) /* the last and largest */
+                for (DType t = DT_F32; t <= DT_BF16; t++) check_thread_count(&CASES[i], t, s);
+    pool_start(0);
+}
+
+/* CPU=ref, and any machine without vector units: nothing but the reference. */
+static void test_no_features(void **state)
+{
+    (void)state;
+    for (DType t = DT_F32; t <= DT_BF16; t++) {
+        Kernels k[MAX_TABLES];
+        KernelRow row[MAX_SLOTS];
+        assert_int_equal(kernels_stages(k, MAX_TABLES, t, 0), 1);
+        assert_string_equal(k[0].name, "ref");
+        for (int n = kernels_list(&k[0], row, MAX_SLOTS); n-- > 0;) assert_string_equal(row[n].variant, "ref");
+    }
+}
+
 /* bf16 rows that meet are added one after the other, each sum rounded: bit-equal to the reference. */
 static void test_repeated_index(void **state)
 {
@@ -368,14 +412,15 @@ int main(int argc, char **argv)
         return 0;
     }
     static SlotTest slot[2 * N_CASES];
-    static struct CMUnitTest tests[2 * N_CASES + 3] = {cmocka_unit_test(test_every_slot_has_a_case),
-                                                       cmocka_unit_test(test_repeated_index),
-                                                       cmocka_unit_test(test_nan)};
+    enum { WHOLE = 5 };
+    static struct CMUnitTest tests[2 * N_CASES + WHOLE] = {
+        cmocka_unit_test(test_every_slot_has_a_case), cmocka_unit_test(test_no_features),
+        cmocka_unit_test(test_thread_count), cmocka_unit_test(test_repeated_index), cmocka_unit_test(test_nan)};
     for (int i = 0; i < 2 * N_CASES; i++) {
         SlotTest *s = &slot[i];
         *s = (SlotTest){.c = &CASES[i / 2], .t = i % 2 ? DT_BF16 : DT_F32};
         snprintf(s->name, sizeof s->name, "%s %s", s->c->slot, dtype_name(s->t));
-        tests[i + 3] = (struct CMUnitTest){s->name, test_slot, NULL, NULL, s};
+        tests[i + WHOLE] = (struct CMUnitTest){s->name, test_slot, NULL, NULL, s};
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

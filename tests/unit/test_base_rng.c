@@ -110,14 +110,26 @@ static void uniform_fills_the_interval(void **state)
     assert_true(least < 1e-4 && most > 1 - 1e-4);
 }
 
-static void normal_has_its_moments(void **state)
+static double one_normal(Rng *r)
 {
-    (void)state;
+    return rng_normal(r);
+}
+
+/* The sum of two over root 2 is normal again where they are independent. */
+static double pair_of_normals(Rng *r)
+{
+    float x[2];
+    rng_normal_pair(x, r);
+    return ((double)x[0] + (double)x[1]) * 0.70710678118654752;
+}
+
+static void check_moments(double (*draw)(Rng *r))
+{
     Rng r = rng_at(4, RNG_TEST, 0, 0, 0);
     enum { N = 100000 };
     double m1 = 0, m2 = 0, m3 = 0, m4 = 0;
     for (int i = 0; i < N; i++) {
-        double x = rng_normal(&r);
+        double x = draw(&r);
         assert_true(isfinite(x));
         m1 += x / N, m2 += x * x / N, m3 += x * x * x / N, m4 += x * x * x * x / N;
     }
@@ -125,6 +137,13 @@ static void normal_has_its_moments(void **state)
     assert_true(fabs(m2 - 1) < 0.03);
     assert_true(fabs(m3) < 0.08);
     assert_true(fabs(m4 - 3) < 0.2);
+}
+
+static void normal_has_its_moments(void **state)
+{
+    (void)state;
+    check_moments(one_normal);
+    check_moments(pair_of_normals);
 }
 
 int main(void)

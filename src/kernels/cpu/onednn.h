@@ -25,7 +25,7 @@
 
 #include "base/dtype.h"
 
-enum { TILE_M = 128, TILE_N = 256, TILE_K = 1024, TILE_PANEL = 64, TILE_M_STEP = 16, TILE_K_STEP = 32 };
+enum { TILE_M = 128, TILE_N = 256, TILE_K = 512, TILE_PANEL = 64, TILE_M_STEP = 16, TILE_K_STEP = 32 };
 
 typedef struct OnednnTile {
     DType type; /* of a and b: DT_F32 or DT_BF16 */

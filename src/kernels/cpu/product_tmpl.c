@@ -93,7 +93,7 @@ static void pack_a_task(void *arg, int task)
     else copy_padded(to, mp, kp, p->a + (int64_t)i * TILE_M * p->k + k * TILE_K, p->k, m, kc);
 }
 
-/* A panel holds for every PAIR rows and each of 64 columns one word: two bf16, the upper row in the lower half, or an f32. */
+/* A panel holds one word for every PAIR rows and each of 64 columns: two bf16, the first row in the low half, or an f32. */
 static inline uint32_t word(const T *low, const T *high, int64_t i)
 {
 #if T_IS_BF16
