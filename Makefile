@@ -184,6 +184,14 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libosler.a
 	$(Q)$(call link_test,$< $(TEST_EXTRA) -lcmocka)
 .PRECIOUS: $(BUILD)/tests/%
 
+# As a user would build it: the public header and the shared library, nothing else.
+$(BUILD)/examples/%: examples/%.c include/osler.h $(BUILD)/libosler.so
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)ln -sf libosler.so $(BUILD)/$(SONAME)
+	$(Q)$(CC) -std=c11 $(WARN) $(SANFLAGS) -Iinclude $< -L$(BUILD) -losler -Wl,-rpath,'$$ORIGIN/..' -o $@
+EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+
 deps:
 	@tools/deps.sh
 
@@ -202,14 +210,6 @@ check-all: all $(TESTS) $(REPLAYS) $(EXAMPLES) $(BUILD)/atlas
 	    -- headers 'KERNEL_FLAGS="$(KERNEL_FLAGS)" tools/check_headers.sh $(CC) $(subst ','"'"',$(CFLAGS))'
 
 KERNEL_FLAGS := $(if $(filter x86_64,$(ARCH)),$(ISA_avx512) $(DTYPE_f32) -DSUFFIX=_f32_avx512)
-
-# As a user would build it: the public header and the shared library, nothing else.
-$(BUILD)/examples/%: examples/%.c include/osler.h $(BUILD)/libosler.so
-	@mkdir -p $(@D)
-	$(call say,LINK,$@)
-	$(Q)ln -sf libosler.so $(BUILD)/$(SONAME)
-	$(Q)$(CC) -std=c11 $(WARN) $(SANFLAGS) -Iinclude $< -L$(BUILD) -losler -Wl,-rpath,'$$ORIGIN/..' -o $@
-EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 
 # The demo's own program: its data and its score (recipes/demo/atlas.c).
 $(BUILD)/atlas: recipes/demo/atlas.c $(BUILD)/libosler.a

@@ -119,6 +119,11 @@ static int add_conversation(BatchBuilder *bb, OslerModel *m, const OslerConversa
     if (c->n_messages < 1) return err_set(err, "a conversation needs a message");
     Sample s = borrow_sample(c);
     Encoded x = {0};
+    int markers = chat_count_images(s.msg, s.n_msgs);
+    if (markers != c->n_images) {
+        free(s.msg);
+        return err_set(err, "%d <image> markers, but %d images", markers, c->n_images);
+    }
     int rc = encode_sample(&x, &m->encoder, &s, as, err) || encode_pixels(&x, &m->encoder, &s, err) ? -1 : 0;
     if (rc == 0 && as == ENCODE_REPLY) batch_add_prompt(bb, &x, number);
     else if (rc == 0) batch_add_sample(bb, &x, number);
