@@ -11,6 +11,7 @@
 #ifndef OSLER_BASE_BUF_H
 #define OSLER_BASE_BUF_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -26,6 +27,7 @@ void buf_reserve(Buf *b, size_t extra);
 void buf_add(Buf *b, const void *bytes, size_t n);
 void buf_byte(Buf *b, unsigned char c);
 void buf_str(Buf *b, const char *s);
+void buf_vprintf(Buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void buf_printf(Buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 char *buf_take(Buf *b); /* the string, now the caller's to free; b is empty after */
 

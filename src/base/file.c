@@ -131,16 +131,13 @@ void file_write(FileWriter *w, const void *bytes, size_t n)
 
 void file_printf(FileWriter *w, const char *fmt, ...)
 {
-    va_list ap, again;
+    Buf b = {0};
+    va_list ap;
     va_start(ap, fmt);
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    buf_vprintf(&b, fmt, ap);
     va_end(ap);
-    char *s = xmalloc((size_t)n + 1);
-    vsnprintf(s, (size_t)n + 1, fmt, again);
-    va_end(again);
-    file_write(w, s, (size_t)n);
-    free(s);
+    file_write(w, b.data, b.len);
+    buf_release(&b);
 }
 
 static void writer_release(FileWriter *w)
@@ -159,7 +156,7 @@ void file_abandon(FileWriter *w)
 }
 
 /* Flushes what was written and gives it its name. */
-static void settle(FileWriter *w)
+static void writer_publish(FileWriter *w)
 {
     if (w->failed || !w->tmp) return;
     if (injected() || fsync(w->fd) || injected() || rename(w->tmp, w->path)) w->failed = errno;
@@ -168,7 +165,7 @@ static void settle(FileWriter *w)
 int file_commit(FileWriter *w, Err *err)
 {
     flush_pending(w);
-    settle(w);
+    writer_publish(w);
     if (w->failed) {
         errno = w->failed;
         err_errno(err, "%s: cannot write", w->path);

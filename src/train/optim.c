@@ -111,6 +111,8 @@ static int read_array(const OptimParam *q, int array, const SafeTensors *st, Err
     else if (f->dtype != DT_F32 || st_count(f) != tensor_count(q->p->t))
         rc = err_set(err, "tensor \"%s\" does not fit the model", name);
     else memcpy(array_of(q, array), f->data, f->bytes);
+    for (int64_t i = 0; rc == 0 && i < tensor_count(q->p->t); i++)
+        if (!isfinite(array_of(q, array)[i])) rc = err_set(err, "tensor \"%s\" holds NaN or infinity", name);
     free(name);
     return rc;
 }
@@ -135,6 +137,7 @@ int optimizer_load(Optimizer *opt, const char *dir, Err *err)
         if (rc) err_context(err, "%s", path);
         else if (q->p->t->dtype != DT_F32) opt->k->from_f32(q->p->t->data, q->master, tensor_count(q->p->t));
     }
+    if (rc) err_hint(err, "remove %s to go on from the checkpoint before it", dir);
     st_close(&st);
     free(path);
     return rc;

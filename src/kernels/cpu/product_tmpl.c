@@ -93,7 +93,7 @@ static void pack_a_task(void *arg, int task)
     else copy_padded(to, mp, kp, p->a + (int64_t)i * TILE_M * p->k + k * TILE_K, p->k, m, kc);
 }
 
-/* A panel holds one word for every PAIR rows and each of 64 columns: two bf16, the first row in the low half, or an f32. */
+/* A panel holds one word for every PAIR rows and each of 64 columns: two bf16, the first row's low; or an f32. */
 static inline uint32_t word(const T *low, const T *high, int64_t i)
 {
 #if T_IS_BF16
@@ -175,8 +175,8 @@ static void store_tile(const Product *p, float *c, int ldc, int i0, int j0, int 
 }
 
 /*
- * Task: up to `group` row tiles of c, one tile column.  Depth is the outer loop, so that a tile of b is fetched once for
- * all of them: fetched from memory it takes half as long as it is multiplied with a tile of a.
+ * Task: up to `group` row tiles of c, one tile column.  Depth is the outer loop, so that a tile of b is fetched once
+ * for all of them: to fetch it from memory takes half as long as to multiply it with a tile of a.
  */
 static void tile_task(void *arg, int task)
 {
