@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/map.h"
 #include "base/rng.h"
 #include "model/build.h"
 
@@ -70,13 +72,20 @@ static int attach_matrix(Attach *a, Tensor **out, const Module *mod, LoraPart pa
     return 0;
 }
 
+/* 1 and *t where the adapter's configuration targets `module`, a canonical name. */
+static int targets(PeftTarget *t, const Attach *a, const char *module, Err *err)
+{
+    char *name = names_to_file(a->layout, module);
+    int hit = peft_target(t, a->m->peft, name, err);
+    free(name);
+    return hit;
+}
+
 static int attach_module(Attach *a, const Module *mod, Err *err)
 {
     Model *m = a->m;
     PeftTarget target;
-    char *name = names_to_file(a->layout, mod->name);
-    int hit = peft_target(&target, m->peft, name, err);
-    free(name);
+    int hit = targets(&target, a, mod->name, err);
     if (hit <= 0) return hit;
     Lora *lora = arena_zalloc(&m->arena, sizeof *lora);
     lora->scale = (float)target.scale;
@@ -90,29 +99,57 @@ static int attach_module(Attach *a, const Module *mod, Err *err)
     return 0;
 }
 
+static int refuse(const Attach *a, const char *module, const char *why, Err *err)
+{
+    PeftTarget t;
+    int hit = targets(&t, a, module, err);
+    if (hit <= 0) return hit;
+    err_set(err, "the adapter targets \"%s\", %s", module, why);
+    return err_hint(err, "narrow lora_target, for example to "
+                         "'.*language_model.*\\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)'");
+}
+
 /* Modules that PEFT could wrap and Osler does not: better an error than another model than the user asked for. */
 static int refuse_others(const Attach *a, Err *err)
 {
     static const char *const OTHER[] = {"model.visual.patch_embed.proj", "model.language_model.embed_tokens",
                                         "lm_head"};
-    for (size_t i = 0; i < sizeof OTHER / sizeof *OTHER; i++) {
-        PeftTarget t;
-        char *name = names_to_file(a->layout, OTHER[i]);
-        int hit = peft_target(&t, a->m->peft, name, err);
-        if (hit == 1) {
-            hit = err_set(err, "the adapter targets \"%s\", which cannot carry one", name);
-            err_hint(err, "narrow lora_target, for example to "
-                          "'.*language_model.*\\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)'");
+    for (size_t i = 0; i < sizeof OTHER / sizeof *OTHER; i++)
+        if (refuse(a, OTHER[i], "which cannot carry one", err)) return -1;
+    return 0;
+}
+
+static int refuse_container(const Attach *a, Map *seen, const char *module, Err *err)
+{
+    int64_t known;
+    if (map_get_str(seen, module, &known)) return 0;
+    map_set_str(seen, module, 1);
+    return refuse(a, module, "which is no linear", err);
+}
+
+/* Norms, and whatever holds other modules: PEFT refuses an adapter whose pattern matches one, so it would not load. */
+static int refuse_containers(const Attach *a, Err *err)
+{
+    Map seen = {0};
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < a->m->param.n; i++) {
+        const Param *p = &a->m->param.at[i];
+        char *name = xstrdup(p->name), *dot;
+        *strrchr(name, '.') = 0; /* the tensor's own module */
+        if (p->n_dims == 1 && !str_ends_with(p->name, ".bias")) rc = refuse_container(a, &seen, name, err);
+        while (rc == 0 && (dot = strrchr(name, '.'))) {
+            *dot = 0;
+            rc = refuse_container(a, &seen, name, err);
         }
         free(name);
-        if (hit) return -1;
     }
-    return 0;
+    map_release(&seen);
+    return rc;
 }
 
 static int attach_all(Attach *a, Err *err)
 {
-    if (refuse_others(a, err)) return -1;
+    if (refuse_others(a, err) || refuse_containers(a, err)) return -1;
     for (int i = 0; i < a->m->module.n; i++)
         if (attach_module(a, &a->m->module.at[i], err)) return -1;
     if (!a->n) {

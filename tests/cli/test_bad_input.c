@@ -14,8 +14,9 @@
 #include "scratch.h"
 
 /*
- * In the shell: $S the case's folder with  m u l a  (the models small_tied, small_untied (two shards), small_lora and its
- * adapter),  d/data.jsonl with its images,  out.jsonl (holds "old").  W is the weights file of m, P the first picture.
+ * In the shell, $S is the case's folder.  It holds the models m (small_tied), u (small_untied, two shards) and l
+ * (small_lora) with the adapter a, d/data.jsonl with its images, and out.jsonl with the word "old".  W is m's weights
+ * file, J the data file, P the first picture.
  */
 static const char PROLOGUE[] =
     "set -u; G=tests/data/goldens; export LC_ALL=C\n"
@@ -58,7 +59,7 @@ static const Case CASE[] = {
      SCORE,
      1,
      {"header of 209715"}},
-    {"weights: header is no JSON", "printf x | dd of=$W bs=1 seek=20 conv=notrunc status=none", SCORE, 1, {"JSON"}},
+    {"weights: header is no JSON", "printf x | dd of=$W bs=1 seek=9 conv=notrunc status=none", SCORE, 1, {"JSON"}},
     {"weights: NaN", "truncate -s -4 $W; printf '\\377\\377\\377\\377' >>$W", TRAIN, 1, {"tensor \"", "holds NaN"}},
     {"weights: infinity", "truncate -s -4 $W; printf '\\000\\000\\200\\177' >>$W", SCORE, 1, {"holds NaN or inf"}},
     {"weights: a tensor is missing",
@@ -318,6 +319,11 @@ static const Case CASE[] = {
      SCORE " --out $S/pipe && test -p $S/pipe",
      0,
      {0}},
+    {"output: no room for a checkpoint",
+     "trap '' XFSZ; ulimit -f 900",
+     TRAIN " finetuning_type=full",
+     1,
+     {"checkpoint-1 could not be written", "File too large", "hint: earlier"}},
     {"output: gradients without a folder",
      "true",
      SCORE " --grads $S/none/g.safetensors",
