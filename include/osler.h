@@ -16,8 +16,8 @@
  * Ownership: what a function returns as `char *` or `float *` is the caller's, to be released with osler_free; every
  * pointer passed in stays the caller's and is not kept after the call.
  *
- * Errors: functions that can fail return NULL or -1 and fill *error; files and inputs never abort the process.  A message
- * names the file and the place, a hint says what to do ("" where there is none).
+ * Errors: functions that can fail return NULL or -1 and fill *error; files and inputs never abort the process.  A
+ * message names the file and the place, a hint says what to do ("" where there is none).
  *
  * Threads: a model is used by one thread at a time.  Different models may be used by different threads; the thread that
  * opened the first one has the process's worker threads, the others compute alone.
@@ -100,7 +100,8 @@ float *osler_score(OslerModel *m, const OslerConversation *c, int *n, OslerError
 
 /*
  * One AdamW step (betas 0.9 and 0.999, no weight decay, gradient norm clipped to 1) on n conversations: the loss is the
- * mean over the tokens of their assistant messages.  Needs options.train.  *loss, where not NULL, is that of before the step.
+ * mean over the tokens of their assistant messages.  Needs options.train.  *loss, where not NULL, is that of before
+ * the step.
  */
 int osler_train_step(OslerModel *m, const OslerConversation *c, int n, double learning_rate, double *loss,
                      OslerError *error);

@@ -1,7 +1,7 @@
 /*
  * atlas.c - the demo's data and its score: questions about a real brain whose answers an atlas knows.
  *
- *   atlas make DIR [SEED]     reads Debian's mricron-data (the T1 volume ch2 and the AAL labels on the same grid); writes
+ *   atlas make DIR [SEED]     reads Debian's mricron-data (the T1 volume ch2 and the AAL labels on its grid); writes
  *                             DIR/{t1,inverted}_{train,test}.jsonl and their PNG files
  *   atlas score DATA.jsonl ANSWERS.jsonl      accuracy with 95 % Wilson intervals beside the best constant answer
  *   atlas report LOG.jsonl... > report.html   loss curves as one self-contained page
@@ -29,7 +29,7 @@ static const char NAMES[] = "/usr/share/mricron/templates/aal.nii.txt";
 
 enum { TRAIN_VIEWS = 14, TEST_VIEWS = 4, MAX_LABEL = 256, MIN_LABELLED = 400, QUESTIONS = 3 };
 
-/* ---- what a label means --------------------------------------------------------------------------------------------- */
+/* ---- what a label means ------------------------------------------------------------------------------------------ */
 
 /* The regions that are asked for; a label belongs to the region whose prefix its name has. */
 static const struct {
@@ -59,7 +59,7 @@ static int read_labels(int region[MAX_LABEL], Err *err)
     return 0;
 }
 
-/* ---- pictures ------------------------------------------------------------------------------------------------------- */
+/* ---- pictures ---------------------------------------------------------------------------------------------------- */
 
 typedef struct Plane {
     const char *name;
@@ -135,7 +135,7 @@ static int save_view(const Slice *s, const View *v, bool inverted, const char *p
     return rc;
 }
 
-/* ---- questions ------------------------------------------------------------------------------------------------------ */
+/* ---- questions --------------------------------------------------------------------------------------------------- */
 
 typedef struct Question {
     const char *kind, *answer;
@@ -201,7 +201,7 @@ static void write_test(FileWriter *w, const char *image, const Question *q, int 
     }
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static const char *const LOOK[] = {"t1", "inverted"}, *const SPLIT[] = {"train", "test"};
 
@@ -275,7 +275,7 @@ static int make(const char *dir, uint64_t seed, Err *err)
     return 0;
 }
 
-/* ---- score ---------------------------------------------------------------------------------------------------------- */
+/* ---- score ------------------------------------------------------------------------------------------------------- */
 
 typedef struct Tally {
     char kind[32];
@@ -368,7 +368,7 @@ static int score(const char *data, const char *answers, Err *err)
     return 0;
 }
 
-/* ---- report --------------------------------------------------------------------------------------------------------- */
+/* ---- report ------------------------------------------------------------------------------------------------------ */
 
 enum { PLOT_W = 640, PLOT_H = 240 };
 

@@ -38,7 +38,7 @@ void osler_free(void *p)
     free(p);
 }
 
-/* ---- open ----------------------------------------------------------------------------------------------------------- */
+/* ---- open -------------------------------------------------------------------------------------------------------- */
 
 static PeftConfig *fresh_adapter(const OslerOptions *o, Err *err)
 {
@@ -97,7 +97,7 @@ void osler_close(OslerModel *m)
     free(m);
 }
 
-/* ---- conversations to batches --------------------------------------------------------------------------------------- */
+/* ---- conversations to batches ------------------------------------------------------------------------------------ */
 
 /* A Sample that borrows everything; only its arrays are its own. */
 static Sample borrow_sample(const OslerConversation *c)
@@ -150,7 +150,7 @@ static Batch *make_batch(OslerModel *m, const OslerConversation *c, int n, Encod
     return b;
 }
 
-/* ---- chat ----------------------------------------------------------------------------------------------------------- */
+/* ---- chat -------------------------------------------------------------------------------------------------------- */
 
 typedef struct ChatJob {
     Batch *prompt;
@@ -214,7 +214,7 @@ char *osler_chat(OslerModel *m, const OslerConversation *c, const OslerSampling 
     return NULL;
 }
 
-/* ---- score and train ------------------------------------------------------------------------------------------------ */
+/* ---- score and train --------------------------------------------------------------------------------------------- */
 
 float *osler_score(OslerModel *m, const OslerConversation *c, int *n, OslerError *error)
 {

@@ -63,8 +63,8 @@ void batch_abandon(BatchBuilder *bb);
 
 /*
  * Packs n items of tokens[i] rows into bins of at most `budget` rows: pack[i] = bin of item i, bins numbered in the
- * order of their first item.  Best fit; items of more than a quarter of the budget go first, longest first, because they
- * are hard to place; the others follow in their own order, because sorting them too would fill bins with samples of one
+ * order of their first item.  Best fit; items of more than a quarter of the budget go first, longest first, because
+ * they are hard to place; the others follow in their own order, because sorting them too would fill bins with samples of one
  * length, that is, of one kind.  A pure function of its arguments.  An item longer than the budget gets a bin of its
  * own.  Returns the number of bins.
  */

@@ -49,8 +49,9 @@ void engine_adopt(Engine *e, Model *m, bool checkpoint);
 void engine_close(Engine *e);
 
 /*
- * Log-probabilities of the batch's targets under the model, in order; borrowed until engine_release.  `record` keeps what
- * engine_backward needs.  `lora` false scores with the model below its adapter (the reference).  entropy [n_targets] or NULL.
+ * Log-probabilities of the batch's targets under the model, in order; borrowed until engine_release.  `record` keeps
+ * what engine_backward needs.  `lora` false scores with the model below its adapter (the reference).
+ * entropy [n_targets] or NULL.
  */
 const float *engine_score(Engine *e, const Batch *b, bool record, bool lora, float *entropy);
 /* Adds the gradient of sum(dlogp . logp) to the trained parameters; once per recorded score. */

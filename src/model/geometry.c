@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 
-/* ---- vision ------------------------------------------------------------------------------------------------------- */
+/* ---- vision ------------------------------------------------------------------------------------------------------ */
 
 typedef struct PlanBuilder {
     VisionPlan *plan;
@@ -98,7 +98,7 @@ void vision_plan(VisionPlan *p, Arena *a, const VisionConfig *v, const BatchImag
     p->rope = vision_rope(a, v, p, image, n_images);
 }
 
-/* ---- language ----------------------------------------------------------------------------------------------------- */
+/* ---- language ---------------------------------------------------------------------------------------------------- */
 
 RopeTable mrope_table(Arena *a, const ModelConfig *cfg, const int *pos, int n)
 {

@@ -20,7 +20,7 @@ typedef struct VisionPlan {
 } VisionPlan;
 void vision_plan(VisionPlan *p, Arena *a, const VisionConfig *v, const BatchImage *image, int n_images);
 
-/* Angles of the language model: pair j turns by pos[axis(j)] * theta^(-2j/hd), the axis by mrope section. pos [3][n]. */
+/* Angles of the decoder: pair j turns by pos[axis(j)] * theta^(-2j/hd), the axis by mrope section. pos [3][n]. */
 RopeTable mrope_table(Arena *a, const ModelConfig *c, const int *pos, int n);
 
 /* Causal attention of packed segments, each after its prefixes. */

@@ -90,7 +90,8 @@ typedef struct Model {
 
 /* Loads a checkpoint directory. NULL on error: unreadable files, a missing or misshapen tensor, NaN or infinity. */
 Model *model_load(const char *dir, const ModelOptions *o, Err *err);
-/* A model with random weights (normal, deviation initializer_range; norms 1, biases 0), every part trainable or frozen as in o. */
+/* A model with random weights (normal, deviation initializer_range; norms 1, biases 0), every part trainable or frozen
+   as in o. */
 Model *model_random(const ModelConfig *cfg, const ModelOptions *o, uint64_t seed);
 void model_free(Model *m);
 /* Holds st every tensor that a model of this config has, in its shape? Values are not read. */
@@ -106,7 +107,7 @@ int model_load_adapter(Model *m, const char *dir, bool train, Err *err);
 void model_read_f32(const Model *m, int param, float *dst);
 
 /* Weights as a checkpoint directory in the source's own layout and dtype, all other files carried over from the source;
-   `master` (param.n pointers to f32, or NULL) replaces the weights of trained tensors by their f32 masters. Verified. */
+   `master` (param.n pointers to f32, or NULL) replaces trained tensors by their f32 masters. Verified. */
 int model_save(const Model *m, const char *dir, float *const *master, Err *err);
 /* The adapter as a PEFT directory (adapter_config.json, adapter_model.safetensors), f32. */
 int model_save_adapter(const Model *m, const char *dir, float *const *master, Err *err);

@@ -2,8 +2,8 @@
  * qwen2_5_vl.c - the forward pass of Qwen2.5-VL, and nothing else (docs/models/qwen2_5_vl.md).
  *
  * Vision: patches -> blocks of window or full attention with 2-D rotation -> norm -> four neighbours merged by an MLP.
- * Language: embeddings, image rows replaced by merged patches -> blocks of causal grouped-query attention with M-RoPE ->
- * norm -> head.  Source: transformers' modeling_qwen2_5_vl.py (5.x), Bai et al. 2025 (arXiv 2502.13923).
+ * Language: embeddings, image rows replaced by merged patches -> blocks of causal grouped-query attention with M-RoPE
+ * -> norm -> head.  Source: transformers' modeling_qwen2_5_vl.py (5.x), Bai et al. 2025 (arXiv 2502.13923).
  */
 #include <string.h>
 
@@ -13,7 +13,7 @@
 /* The norms of the vision tower have this epsilon whatever the config says. */
 static const float VISION_EPS = 1e-6f;
 
-/* ---- vision tower ------------------------------------------------------------------------------------------------- */
+/* ---- vision tower ------------------------------------------------------------------------------------------------ */
 
 typedef struct VisionArg {
     const VisionBlock *b;
@@ -65,7 +65,7 @@ Tensor *model_vision(Ctx *c, const Model *m, const Batch *b)
     return op_gather(c, x, plan->merged_at, b->n_patches / unit);
 }
 
-/* ---- language model ----------------------------------------------------------------------------------------------- */
+/* ---- language model ---------------------------------------------------------------------------------------------- */
 
 typedef struct DecoderArg {
     const DecoderBlock *b;
@@ -123,7 +123,7 @@ Tensor *model_logits(Ctx *c, const Model *m, Tensor *x)
     return op_logits(c, op_rmsnorm(c, x, m->norm, (float)m->cfg.eps), &m->head);
 }
 
-/* ---- what it costs ------------------------------------------------------------------------------------------------ */
+/* ---- what it costs ----------------------------------------------------------------------------------------------- */
 
 static double attention_pairs(const AttnPlan *p)
 {

@@ -61,7 +61,7 @@ typedef struct OpDef {
     void (*backward)(Ctx *c, Node *n);
 } OpDef;
 
-/* A block maps [n, d] to [n, d] and may use parameters and constants through arg, but no other differentiated tensor. */
+/* A block maps [n, d] to [n, d]; through arg it may use parameters and constants, but no other differentiated one. */
 typedef Tensor *(*BlockFn)(Ctx *c, const void *arg, Tensor *x);
 
 struct Node {
@@ -126,9 +126,10 @@ Tensor *op_swiglu(Ctx *c, Tensor *gate, Tensor *up);
 Tensor *op_gelu(Ctx *c, Tensor *x);
 /* Rotates the heads of x [n, heads * hd] in place (also a view): x must not be used by another op. */
 Tensor *op_rope(Ctx *c, Tensor *x, RopeTable t, int heads, int hd);
-/* o [n, h*hd] from q [n, h*hd], k, v [n, hk*hd] (or views); with c->kv, k and v are stored and the cache is attended. */
+/* o [n, h*hd] from q [n, h*hd], k, v [n, hk*hd] (or views); with c->kv, k and v are stored, the cache is attended. */
 Tensor *op_attention(Ctx *c, Tensor *q, Tensor *k, Tensor *v, const Attn *a, int layer);
-/* y [n, d]: row i = table[id[i]] where id[i] >= 0, else feats[-1 - id[i]]; feats may be NULL. id lives as long as the step. */
+/* y [n, d]: row i = table[id[i]] where id[i] >= 0, else feats[-1 - id[i]]; feats may be NULL. id lives as long as the
+   step. */
 Tensor *op_embed(Ctx *c, Tensor *table, Tensor *feats, const int *id, int n);
 /* y [n, d]: row i = x[index[i]]. index lives as long as the step. */
 Tensor *op_gather(Ctx *c, Tensor *x, const int *index, int n);

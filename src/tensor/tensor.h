@@ -44,8 +44,8 @@ Tensor *tensor_new(Arena *a, DType dtype, int rows, int cols);
 Tensor *tensor_cols(Arena *a, Tensor *x, int col0, int cols);
 
 /*
- * The gradient of an activation, ready to be written by a kernel: *accumulate says whether it already holds something to
- * add to.  tensor_grad_zeroed always holds something (zeros at first).
+ * The gradient of an activation, ready to be written by a kernel: *accumulate says whether it already holds something
+ * to add to.  tensor_grad_zeroed always holds something (zeros at first).
  */
 void *tensor_grad(Arena *a, Tensor *t, bool *accumulate);
 void *tensor_grad_zeroed(Arena *a, Tensor *t);

@@ -4,8 +4,8 @@
  *   WeightRow row[] = {{"model.language_model.norm.weight", 1, {2048}}, ...};       canonical names
  *   if (weights_verify(out_dir, row, n, layout, err)) ...           names what is missing, extra or misshapen
  *
- * Opens the directory afresh, so what is checked is what a user will load.  A head that shares the embedding has no row:
- * loaders accept a file that holds it all the same, but nothing that is written here does.
+ * Opens the directory afresh, so what is checked is what a user will load.  A head that shares the embedding has no
+ * row: loaders accept a file that holds it all the same, but nothing that is written here does.
  */
 #ifndef OSLER_WEIGHTS_VERIFY_H
 #define OSLER_WEIGHTS_VERIFY_H

@@ -1,7 +1,7 @@
 /*
  * The command line as a user sees it.  Every tests/cli/cases/NAME.sh is a script of `run ARGS` lines (run.bash); what
- * they print (command, stdout, stderr, exit status) must be NAME.expect.  UPDATE=1 in the environment writes the expected
- * files anew: read the difference before it is committed.
+ * they print (command, stdout, stderr, exit status) must be NAME.expect.  UPDATE=1 in the environment writes the
+ * expected files anew: read the difference before it is committed.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -17,7 +17,8 @@ static void open_engine(Engine *e, const Golden *g)
     if (engine_open(e, &o, &err)) fail_msg("%s: %s", g->name, err.msg);
 }
 
-/* logp of a batch; gradients of sum_i (1 + i mod 3) logp_i are added to the parameters. `from` numbers the first target. */
+/* logp of a batch; gradients of sum_i (1 + i mod 3) logp_i are added to the parameters. `from` numbers the first
+   target. */
 static void run(Engine *e, const Batch *b, float *logp, int from)
 {
     const float *lp = engine_score(e, b, true, true, NULL);

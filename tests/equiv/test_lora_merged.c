@@ -1,4 +1,5 @@
-/* An adapter beside the weights and the same adapter added into them are one model; switched off, it is the base model. */
+/* An adapter beside the weights and the same adapter added into them are one model; switched off, it is the base
+   model. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

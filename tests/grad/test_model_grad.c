@@ -1,4 +1,4 @@
-/* The whole model along one random direction: tape against central differences, for full training and for an adapter. */
+/* The whole model along one random direction: tape against central differences, in full and for an adapter. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
