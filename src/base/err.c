@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,23 +99,35 @@ NORETURN static void out_of_memory(size_t bytes)
     exit(1);
 }
 
+static atomic_int inject_countdown;
+
+void memory_inject_failure(int n)
+{
+    atomic_store(&inject_countdown, n);
+}
+
+static bool injected(void)
+{
+    return atomic_load(&inject_countdown) > 0 && atomic_fetch_sub(&inject_countdown, 1) == 1;
+}
+
 void *xmalloc(size_t bytes)
 {
-    void *p = malloc(bytes ? bytes : 1);
+    void *p = injected() ? NULL : malloc(bytes ? bytes : 1);
     if (!p) out_of_memory(bytes);
     return p;
 }
 
 void *xcalloc(size_t n, size_t bytes)
 {
-    void *p = calloc(n ? n : 1, bytes ? bytes : 1);
+    void *p = injected() ? NULL : calloc(n ? n : 1, bytes ? bytes : 1);
     if (!p) out_of_memory(n * bytes);
     return p;
 }
 
 void *xrealloc(void *old, size_t bytes)
 {
-    void *p = realloc(old, bytes ? bytes : 1);
+    void *p = injected() ? NULL : realloc(old, bytes ? bytes : 1);
     if (!p) out_of_memory(bytes);
     return p;
 }

@@ -65,6 +65,8 @@ void *xcalloc(size_t n, size_t bytes);
 void *xrealloc(void *p, size_t bytes);
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n);
+/* For the tests of crash safety: the n-th of these calls from now finds no memory (n = 0: never). */
+void memory_inject_failure(int n);
 /* A printf into a fresh string the caller frees. */
 char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 

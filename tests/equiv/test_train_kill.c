@@ -108,6 +108,37 @@ static void killed_lora_run(void **state)
     killed_is_same(LORA);
 }
 
+/* As start, but the n-th allocation of the run finds no memory: it ends with a message and exit status 1. */
+static pid_t start_short_of_memory(const char *golden, const char *out, const char *const *args, int n)
+{
+    pid_t pid = fork();
+    if (pid != 0) return pid;
+    Err err = {0};
+    Golden g;
+    int quiet = open("/dev/null", O_WRONLY);
+    dup2(quiet, STDERR_FILENO);
+    if (golden_open(&g, golden, &err)) _exit(FAILED);
+    memory_inject_failure(n);
+    _exit(train_golden(&g, out, args, &err) == 0 ? DONE : FAILED);
+}
+
+/* Out of memory at any moment, in checkpoints too, loses nothing. */
+static void starved_is_same(void **state)
+{
+    (void)state;
+    char *whole = scratch_new(), *starved = scratch_new();
+    finish_run(TIED, whole, SHORT);
+    Rng r = rng_at(5, RNG_TEST, 0, 0, 0);
+    int out_of_memory = 0;
+    for (int i = 0; i < 16; i++)
+        out_of_memory += wait_for(start_short_of_memory(TIED, starved, SHORT, 1 + (int)rng_below(&r, 20000))) == 1;
+    assert_true(out_of_memory > 4);
+    finish_run(TIED, starved, SHORT);
+    assert_same_run("starved", whole, starved);
+    scratch_free(whole);
+    scratch_free(starved);
+}
+
 static void stopped_run(void **state)
 {
     (void)state;
@@ -140,6 +171,7 @@ int main(void)
 {
     log_level(LOG_QUIET);
     const struct CMUnitTest tests[] = {cmocka_unit_test(killed_full_run), cmocka_unit_test(killed_lora_run),
-                                       cmocka_unit_test(stopped_run), cmocka_unit_test(folder_has_one_run)};
+                                       cmocka_unit_test(starved_is_same), cmocka_unit_test(stopped_run),
+                                       cmocka_unit_test(folder_has_one_run)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
