@@ -302,6 +302,11 @@ static const Case CASE[] = {
      1,
      {"\"modules_to_save\" is not supported"}},
     {"adapter: targets nothing", "true", TRAIN " finetuning_type=lora lora_target=nothing", 1, {"no linear", "hint:"}},
+    {"adapter: a pattern that PEFT would refuse",
+     "true",
+     TRAIN " finetuning_type=lora 'lora_target=.*blocks.*(qkv|0)'",
+     1,
+     {"model.visual.blocks.0", "no linear"}},
     {"adapter: taken for a model", "true", "inspect $S/a/none", 1, {"no such directory"}},
     /* outputs */
     {"output: the model's folder", "true", TRAIN " output_dir=$S/m/.", 1, {"starts from", "hint:"}},
