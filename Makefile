@@ -47,7 +47,9 @@ LIBS := $(PKG_LIBS) $(if $(call on,ONEDNN),-ldnnl -l:libgomp.so.1) \
 
 # ---- flags -----------------------------------------------------------------------------------------------------------
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wdouble-promotion $(WERROR)
-SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+# gcc's flow warnings raise false alarms in instrumented code.
+SAN_WARN := $(if $(SAN),$(if $(is_clang),,-Wno-format-truncation -Wno-maybe-uninitialized -Wno-stringop-overflow))
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all $(SAN_WARN))
 DEFS := -D_GNU_SOURCE -DOSLER_VERSION='"$(VERSION)"' $(FEATURE_DEFS)
 CFLAGS := -std=c11 $(OPT) -g -fPIC -fno-common -ffp-contract=off $(WARN) $(SANFLAGS) $(DEFS) -Isrc -Iinclude $(PKG_CFLAGS) $(EXTRA_CFLAGS)
 # vptr and function checks need type information that GDCM's library does not export.
