@@ -72,10 +72,11 @@ typedef struct AttnArgs {
     int n_q, n_k; /* rows of q and of k and v */
 } AttnArgs;
 
+/* In double: 1 - beta2 of a beta2 rounded to f32 would be off by 1e-5, and every step with it. */
 typedef struct AdamWArgs {
-    float lr, beta1, beta2, eps, weight_decay;
-    float bias1, bias2; /* 1 - beta1^t, 1 - beta2^t */
-    float grad_scale;   /* multiplies the gradient first (clipping) */
+    double lr, beta1, beta2, eps, weight_decay;
+    double bias1, bias2; /* 1 - beta1^t, 1 - beta2^t */
+    double grad_scale;   /* multiplies the gradient first (clipping) */
 } AdamWArgs;
 
 typedef struct Kernels {

@@ -495,13 +495,14 @@ static void FN(logprob_bwd)(void *dlogits, const Real *dlogp, const Real *logits
 
 static void FN(adamw)(Real *p, void *w, const Real *g, Real *m, Real *v, int64_t count, const AdamWArgs *a)
 {
-    Real b1 = (Real)a->beta1, b2 = (Real)a->beta2, lr = (Real)a->lr;
+    Real b1 = (Real)a->beta1, b2 = (Real)a->beta2, c1 = (Real)(1 - a->beta1), c2 = (Real)(1 - a->beta2);
+    Real decay = (Real)(1 - a->lr * a->weight_decay);
     for (int64_t i = 0; i < count; i++) {
         Real gi = g[i] * (Real)a->grad_scale;
-        m[i] = b1 * m[i] + (1 - b1) * gi;
-        v[i] = b2 * v[i] + (1 - b2) * gi * gi;
+        m[i] = b1 * m[i] + c1 * gi;
+        v[i] = b2 * v[i] + c2 * gi * gi;
         Real step = m[i] / (Real)a->bias1 / (sqrt(v[i] / (Real)a->bias2) + (Real)a->eps);
-        p[i] = p[i] * (1 - lr * (Real)a->weight_decay) - lr * step;
+        p[i] = p[i] * decay - (Real)a->lr * step;
         FN(put)(w, i, p[i], false);
     }
 }

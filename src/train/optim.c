@@ -52,20 +52,18 @@ static double clip_scale(double grad_norm, double max_norm)
 void optimizer_step(Optimizer *opt, double grad_norm, double factor, bool images)
 {
     const OptimOptions *o = &opt->o;
-    AdamWArgs args = {.beta1 = (float)o->beta1,
-                      .beta2 = (float)o->beta2,
-                      .eps = (float)o->eps,
-                      .grad_scale = (float)clip_scale(grad_norm, o->max_grad_norm)};
+    AdamWArgs args = {
+        .beta1 = o->beta1, .beta2 = o->beta2, .eps = o->eps, .grad_scale = clip_scale(grad_norm, o->max_grad_norm)};
     for (int part = 0; part < PART_COUNT; part++)
         if (images || part == PART_LANGUAGE) opt->steps[part]++;
     for (int i = 0; i < opt->n; i++) {
         const OptimParam *q = &opt->at[i];
         Part part = q->p->part;
         if (!images && part != PART_LANGUAGE) continue;
-        args.bias1 = (float)(1 - pow(o->beta1, (double)opt->steps[part]));
-        args.bias2 = (float)(1 - pow(o->beta2, (double)opt->steps[part]));
-        args.lr = (float)(o->lr[part] * factor);
-        args.weight_decay = q->p->n_dims > 1 ? (float)o->weight_decay : 0;
+        args.bias1 = 1 - pow(o->beta1, (double)opt->steps[part]);
+        args.bias2 = 1 - pow(o->beta2, (double)opt->steps[part]);
+        args.lr = o->lr[part] * factor;
+        args.weight_decay = q->p->n_dims > 1 ? o->weight_decay : 0;
         opt->k->adamw(q->master, q->p->t->data, q->p->t->grad, q->m, q->v, tensor_count(q->p->t), &args);
     }
 }

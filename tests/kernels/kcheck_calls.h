@@ -160,7 +160,7 @@ CALLER(logprob_bwd)
 
 CALLER(adamw)
 {
-    AdamWArgs args = {1e-2f, 0.9f, 0.95f, 1e-8f, 0.1f, 0.271f, 0.142625f, 0.5f};
+    AdamWArgs args = {1e-2, 0.9, 0.95, 1e-8, 0.1, 0.271, 0.142625, 0.5};
     void *w = p->a[1].n ? a[1] : a[0];
     K(adamw)(a[0], w, a[2], a[3], a[4], p->s.n, &args);
 }

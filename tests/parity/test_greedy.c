@@ -44,16 +44,20 @@ static int check_answer(void *arg, const Completion *a, Err *err)
     Check *c = arg;
     const json_t *want = expected(c, a->prompt), *ids = json_object_get(want, "ids");
     int n = (int)json_array_size(ids);
-    bool ended = false;
-    for (int i = 0; i < n; i++) {
+    int compared = 0;
+    bool ended = false, whole = true;
+    /* A golden runs on past an end token that only generation_config.json names; generate stops, as in transformers. */
+    for (int i = 0; i < n && !ended; i++) {
         int id = (int)json_integer_value(json_array_get(ids, (size_t)i));
         if (i >= a->n || a->id[i] != id)
             fail_msg("%s, prompt %d: token %d is %d, not %d", c->g->name, a->prompt, i, i < a->n ? a->id[i] : -1, id);
         for (int k = 0; k < c->e.model->cfg.n_eos; k++) ended |= id == c->e.model->cfg.eos[k];
+        if (ended && i + 1 < n) whole = false;
+        compared = i + 1;
     }
-    assert_int_equal(a->n, n);
+    assert_int_equal(a->n, compared);
     assert_string_equal(a->finish_reason, ended ? "stop" : "length");
-    assert_string_equal(a->text, json_string_value(json_object_get(want, "text")));
+    if (whole) assert_string_equal(a->text, json_string_value(json_object_get(want, "text")));
     c->answered++;
     return 0;
 }

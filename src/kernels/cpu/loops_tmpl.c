@@ -554,10 +554,9 @@ static void adamw_part(const Loop *l, int64_t lo, int64_t hi)
     const AdamWArgs *a = l->adamw;
     float *restrict p = l->f, *restrict m = l->f2, *restrict v = l->f3;
     const float *restrict g = l->fa;
-    float b1 = a->beta1, b2 = a->beta2, decay = 1 - a->lr * a->weight_decay, eps = a->eps, scale_g = a->grad_scale;
-    float to_m = a->lr / a->bias1, to_v = 1 / a->bias2;
-    volatile float one = 1; /* a plain 1 may become b (v - g^2) + g^2, which cancels for b near 1 */
-    float c1 = one - b1, c2 = one - b2;
+    float b1 = (float)a->beta1, c1 = (float)(1 - a->beta1), b2 = (float)a->beta2, c2 = (float)(1 - a->beta2);
+    float decay = (float)(1 - a->lr * a->weight_decay), eps = (float)a->eps, scale_g = (float)a->grad_scale;
+    float to_m = (float)(a->lr / a->bias1), to_v = (float)(1 / a->bias2);
     for (int64_t i = lo; i < hi; i++) {
         float gi = g[i] * scale_g;
         m[i] = b1 * m[i] + c1 * gi;
