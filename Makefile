@@ -21,10 +21,8 @@ BUILD ?= build$(if $(SAN),-san)$(if $(is_clang),-clang)
 
 # ---- what is here ----------------------------------------------------------------------------------------------------
 # An optional library is used where it is found; FEATURE=0 leaves it out.
-try_header = $(shell echo 'int main(void){return 0;}' | $(CC) $(2) -include $(1) -x c - -o /dev/null -fsyntax-only 2>/dev/null && echo 1)
 pkg        = $(shell pkg-config --exists $(1) 2>/dev/null && echo 1)
 
-ONEDNN ?= $(call try_header,oneapi/dnnl/dnnl.h)
 JPEG   ?= $(call pkg,libjpeg)
 PNG    ?= $(call pkg,libpng)
 WEBP   ?= $(call pkg,libwebp)
@@ -32,7 +30,7 @@ TIFF   ?= $(call pkg,libtiff-4)
 ZLIB   ?= $(call pkg,zlib)
 GDCM   ?= $(if $(wildcard /usr/include/gdcm-3.0/gdcmReader.h),1)
 
-FEATURES := ONEDNN JPEG PNG WEBP TIFF ZLIB GDCM
+FEATURES := JPEG PNG WEBP TIFF ZLIB GDCM
 $(foreach f,$(FEATURES),$(eval $(f) := $($(f)))) # look once, not at every use
 on = $(filter 1,$($(1)))
 CORE_PKGS := jansson yaml-0.1 libpcre2-8 libutf8proc
@@ -42,8 +40,7 @@ PKGS := $(CORE_PKGS) $(if $(call on,JPEG),libjpeg) $(if $(call on,PNG),libpng) $
         $(if $(call on,TIFF),libtiff-4) $(if $(call on,ZLIB),zlib)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
-LIBS := $(PKG_LIBS) $(if $(call on,ONEDNN),-ldnnl -l:libgomp.so.1) \
-        $(if $(call on,GDCM),-lgdcmMSFF -lgdcmDSED -lgdcmDICT -lgdcmCommon -lstdc++) -lpthread -lm -ldl
+LIBS := $(PKG_LIBS) $(if $(call on,GDCM),-lgdcmMSFF -lgdcmDSED -lgdcmDICT -lgdcmCommon -lstdc++) -lpthread -lm -ldl
 
 # ---- flags -----------------------------------------------------------------------------------------------------------
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wdouble-promotion $(WERROR)
@@ -59,6 +56,8 @@ LDFLAGS := $(SANFLAGS)
 # Vectorised kernels: one source, compiled once per instruction set and number format (src/kernels/cpu/*_tmpl.c).
 ISA_avx2   := -O3 -mavx2 -mfma -mf16c -ffp-contract=fast
 ISA_avx512 := -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512 -ffp-contract=fast
+ISA_avx512bf16 := $(ISA_avx512) -mavx512bf16
+ISA_amx        := $(ISA_avx512bf16) -mamx-tile -mamx-bf16
 VEC := -fno-math-errno -fno-trapping-math -fassociative-math -fno-signed-zeros -freciprocal-math
 
 # ---- sources ---------------------------------------------------------------------------------------------------------
@@ -71,9 +70,10 @@ OBJ   := $(SRC:src/%.c=$(BUILD)/%.o) $(SRCXX:src/%.cc=$(BUILD)/%.o)
 ifneq ($(filter kernels/cpu,$(MODULES)),)
 ARCH := $(shell uname -m)
 ifeq ($(ARCH),x86_64)
-VEC_TMPL := loops matmul attention
-TMPL_OBJ := $(foreach x,$(VEC_TMPL),$(foreach isa,avx2 avx512,$(foreach t,f32 bf16,$(BUILD)/kernels/cpu/$(x).$(t).$(isa).o))) \
-            $(foreach t,f32 bf16,$(BUILD)/kernels/cpu/product.$(t).avx512.o)
+# template.format.isa
+VARIANTS := $(foreach x,loops gemm few attention,$(foreach isa,avx2 avx512,$(foreach t,f32 bf16,$(x).$(t).$(isa)))) \
+            $(foreach x,gemm few,$(foreach isa,avx512bf16 amx,$(x).bf16.$(isa)))
+TMPL_OBJ := $(VARIANTS:%=$(BUILD)/kernels/cpu/%.o)
 endif
 endif
 ifneq ($(filter kernels,$(MODULES)),)
@@ -117,7 +117,7 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) '$(2)')
 # Files that hold what went into a build and change only when it does: other flags, another compiler or a removed source
 # file rebuild what they concern.
 $(BUILD)/flags: export STAMP := $(shell $(CC) --version 2>/dev/null | head -n 1) $(CFLAGS) $(CXXFLAGS) $(LDFLAGS) $(LIBS) \
-                                $(ISA_avx2) $(ISA_avx512) $(VEC)
+                                $(ISA_avx2) $(ISA_amx) $(VEC)
 $(BUILD)/objects: export STAMP := $(LIB_OBJ)
 $(BUILD)/flags $(BUILD)/objects: FORCE
 	@mkdir -p $(@D)
@@ -141,7 +141,7 @@ $(BUILD)/kernels/cpu/$(3).$(1).$(2).o: src/kernels/cpu/$(3)_tmpl.c $(BUILD)/flag
 	$$(call say,CC,$$< $(1) $(2))
 	$$(Q)$(CC) $(CFLAGS) $(ISA_$(2)) $(VEC) $(DTYPE_$(1)) -DSUFFIX=_$(1)_$(2) -MMD -MP -c $$< -o $$@
 endef
-$(foreach x,$(VEC_TMPL) product,$(foreach isa,avx2 avx512,$(foreach t,f32 bf16,$(eval $(call vec_rule,$(t),$(isa),$(x))))))
+$(foreach v,$(VARIANTS),$(eval $(call vec_rule,$(word 2,$(subst ., ,$(v))),$(word 3,$(subst ., ,$(v))),$(word 1,$(subst ., ,$(v))))))
 define ref_rule
 $(BUILD)/kernels/ref.$(1).o: src/kernels/ref_tmpl.c $(BUILD)/flags
 	@mkdir -p $$(@D)

@@ -22,7 +22,6 @@ core      libpcre2-dev      module libpcre2-8
 core      libutf8proc-dev   module libutf8proc
 core      libcmocka-dev     module cmocka
 optional  g++               command g++
-optional  libdnnl-dev       file /usr/include/oneapi/dnnl/dnnl.h
 optional  libjpeg-dev       module libjpeg
 optional  libpng-dev        module libpng
 optional  libwebp-dev       module libwebp

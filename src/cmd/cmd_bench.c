@@ -217,7 +217,7 @@ static int bench_open(Bench *x, const BenchOpts *o, const Work *w, Err *err)
     ModelConfig cfg;
     if (config_load_file(&cfg, o->config, err)) return -1;
     bool full = o->what == CASE_FULL, adapter = !full && o->what != CASE_SCORE && o->what != CASE_DECODE;
-    ModelOptions mo = {.dtype = common_dtype(&o->common), .pack = true, .train[PART_LANGUAGE] = full};
+    ModelOptions mo = {.dtype = common_dtype(&o->common), .train[PART_LANGUAGE] = full};
     Model *m = model_random(&cfg, &mo, (uint64_t)o->common.seed);
     engine_adopt(&x->e, m, o->ckpt);
     x->o = o;

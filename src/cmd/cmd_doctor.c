@@ -22,7 +22,6 @@ static const struct {
     const char *name, *use;
     bool here;
 } LIBRARY[] = {
-    {"oneDNN", "fast matrix products", HAVE_ONEDNN},
     {"libjpeg", "JPEG", HAVE_JPEG},
     {"libpng", "PNG", HAVE_PNG},
     {"libwebp", "WebP", HAVE_WEBP},

@@ -75,7 +75,7 @@ static int run(void *opts, const StrList *operands, Err *err)
 {
     const ScoreOpts *o = opts;
     if (no_operands(operands, err)) return -1;
-    EngineOptions eo = {.pack = !o->grads, .checkpoint = true, .train_adapter = o->grads != NULL};
+    EngineOptions eo = {.checkpoint = true, .train_adapter = o->grads != NULL};
     for (int p = 0; p < PART_COUNT; p++) eo.train[p] = o->grads && !o->model.adapter;
     Dataset d;
     Engine e;

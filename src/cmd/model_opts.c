@@ -4,7 +4,7 @@
 
 int open_engine(Engine *e, const Common *c, const ModelOpts *m, const EngineOptions *train, Err *err)
 {
-    EngineOptions o = train ? *train : (EngineOptions){.pack = true};
+    EngineOptions o = train ? *train : (EngineOptions){0};
     o.model = m->dir;
     o.adapter = m->adapter;
     o.dtype = common_dtype(c);

@@ -26,7 +26,6 @@ typedef struct EngineOptions {
     bool train[PART_COUNT];         /* parts trained in full */
     bool train_adapter;             /* the adapter's A and B are trained */
     PeftConfig *new_adapter;        /* a fresh adapter instead of reading one; taken over */
-    bool pack;                      /* packed copies of frozen weights */
     bool checkpoint;                /* activation checkpointing */
     int64_t min_pixels, max_pixels; /* 0: as the checkpoint's preprocessor_config.json says */
     uint64_t seed;                  /* of a fresh adapter */

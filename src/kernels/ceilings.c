@@ -31,7 +31,7 @@ typedef struct Product {
 static void product_once(void *arg)
 {
     const Product *p = arg;
-    p->k->matmul_nt(p->y, p->k->dtype, p->x, &p->w, NULL, p->n, false);
+    p->k->matmul_nt(&(MatmulArgs){.y = p->y, .y_type = p->k->dtype, .x = p->x, .w = &p->w, .n = p->n});
 }
 
 /* GFLOP/s of n x n x n products. */
@@ -43,9 +43,7 @@ static double measure_products(DType t, int n, double seconds)
     size_t bytes = (size_t)n * (size_t)n * dtype_size(t);
     Product p = {.k = &k, .w = {.data = xcalloc(bytes, 1), .out = n, .in = n}, .x = xcalloc(bytes, 1), .n = n};
     p.y = xmalloc(bytes);
-    k.weight_pack(&p.w);
     double s = best_time(product_once, &p, seconds);
-    k.weight_unpack(&p.w);
     free((void *)(uintptr_t)p.w.data);
     free(p.x);
     free(p.y);

@@ -26,15 +26,27 @@
 
 #include "base/dtype.h"
 
-/*
- * A weight matrix [out, in] as a kernel sees it.  `data` is the plain row-major matrix.  A backend may keep its own
- * packed copies in `packed`: made once by weight_pack for frozen weights, NULL for weights that change.
- */
+/* A weight matrix [out, in], row-major. */
 typedef struct Weight {
     const void *data;
     int out, in;
-    void *packed; /* owned by the backend; released by weight_unpack */
 } Weight;
+
+/*
+ * y = x w + x2 w2 + bias + add: a product with a weight, one with the narrow weight of an adapter that joins its sums,
+ * and what is added to every row or to all.  The slot says which way round the weights are taken.
+ */
+typedef struct MatmulArgs {
+    void *y; /* [n, m] */
+    DType y_type;    /* T or DT_F32 */
+    const void *x;   /* [n, k] */
+    const Weight *w;
+    const void *x2; /* [n, r], with w2; NULL: none */
+    const Weight *w2;
+    const void *bias; /* [m] or NULL; matmul_nt only */
+    const void *add;  /* [n, m] of y's type, or NULL; may be y */
+    int n;
+} MatmulArgs;
 
 /* Rows [start, start + len) of k and v. */
 typedef struct Span {
@@ -84,14 +96,12 @@ typedef struct Kernels {
     const char *name; /* the strongest variant in use: "ref", "avx2", "avx512", ... */
 
     /* ---- products ----
-       matmul_nt: y[n,out] (+)= x[n,in] w[out,in]^T + bias[out];  bias may be NULL; y_type is T or DT_F32
-       matmul_nn: y[n,in] (+)= x[n,out] w[out,in]
+       matmul_nt: y[n,out] = x[n,in] w[out,in]^T + x2[n,r] w2[out,r]^T + bias[out] + add[n,out]
+       matmul_nn: y[n,in] = x[n,out] w[out,in] + x2[n,r] w2[r,in] + add[n,in]
        matmul_tn: dw[out,in] f32 += dy[n,out]^T x[n,in] */
-    void (*matmul_nt)(void *y, DType y_type, const void *x, const Weight *w, const void *bias, int n, bool accumulate);
-    void (*matmul_nn)(void *y, const void *x, const Weight *w, int n, bool accumulate);
+    void (*matmul_nt)(const MatmulArgs *a);
+    void (*matmul_nn)(const MatmulArgs *a);
     void (*matmul_tn)(float *dw, const void *dy, const void *x, int n, int out, int in);
-    void (*weight_pack)(Weight *w); /* may do nothing; oneDNN: two copies of the weight, for nt and for nn */
-    void (*weight_unpack)(Weight *w);
     /* db[d] f32 += column sums of dy[n,d] */
     void (*bias_bwd)(float *db, const void *dy, int n, int d);
 

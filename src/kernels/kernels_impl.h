@@ -5,7 +5,7 @@
  *
  *   kernels_fill_ref_f32(&k);                  every slot
  *   kernels_fill_f32_avx2(&k);                 cpu/loops_tmpl.c compiled for AVX2
- *   kernels_fill_onednn_f32_avx512(&k);        cpu/product_tmpl.c: oneDNN, where it has the format
+ *   kernels_fill_matmul_bf16_amx(&k);          cpu/gemm_tmpl.c compiled for AMX
  *
  * kernels_stages runs them from weak to strong.
  */
@@ -23,8 +23,6 @@
     X(matmul_nt)                                                                                                       \
     X(matmul_nn)                                                                                                       \
     X(matmul_tn)                                                                                                       \
-    X(weight_pack)                                                                                                     \
-    X(weight_unpack)                                                                                                   \
     X(bias_bwd)                                                                                                        \
     X(add)                                                                                                             \
     X(accumulate)                                                                                                      \
@@ -61,8 +59,8 @@ void kernels_fill_f32_avx2(Kernels *k);
 void kernels_fill_bf16_avx2(Kernels *k);
 void kernels_fill_f32_avx512(Kernels *k);
 void kernels_fill_bf16_avx512(Kernels *k);
-void kernels_fill_onednn_f32_avx512(Kernels *k);
-void kernels_fill_onednn_bf16_avx512(Kernels *k);
+void kernels_fill_matmul_bf16_avx512bf16(Kernels *k);
+void kernels_fill_matmul_bf16_amx(Kernels *k);
 
 /* The number of keys of a segment. */
 static inline int attn_keys(const AttnPlan *plan, const AttnSeg *seg)

@@ -87,33 +87,46 @@ static Real FN(dot)(const T *a, const T *b, int n)
     return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
-static void FN(matmul_nt)(void *yv, DType y_type, const void *xv, const Weight *w, const void *bias, int n,
-                          bool accumulate)
+/* y[at] = sum + add[at] where y is T or f32 */
+static inline void FN(put_product)(const MatmulArgs *g, int64_t at, Real sum)
 {
-    const T *x = xv;
-    for (int i = 0; i < n; i++)
+    if (g->y_type == DT_F32) ((Real *)g->y)[at] = sum + (g->add ? ((const Real *)g->add)[at] : 0);
+    else FN(put)(g->y, at, sum + (g->add ? FN(get)(g->add, at) : 0), false);
+}
+
+static void FN(matmul_nt)(const MatmulArgs *g)
+{
+    const Weight *w = g->w, *w2 = g->w2;
+    for (int i = 0; i < g->n; i++)
         for (int o = 0; o < w->out; o++) {
-            int64_t at = (int64_t)i * w->out + o;
-            Real s = FN(dot)(x + (int64_t)i * w->in, (const T *)w->data + (int64_t)o * w->in, w->in);
-            if (bias) s += FN(get)(bias, o);
-            if (y_type == DT_F32) ((Real *)yv)[at] = accumulate ? ((Real *)yv)[at] + s : s;
-            else FN(put)(yv, at, s, accumulate);
+            Real s = FN(dot)((const T *)g->x + (int64_t)i * w->in, (const T *)w->data + (int64_t)o * w->in, w->in);
+            if (w2)
+                s += FN(dot)((const T *)g->x2 + (int64_t)i * w2->in, (const T *)w2->data + (int64_t)o * w2->in, w2->in);
+            if (g->bias) s += FN(get)(g->bias, o);
+            FN(put_product)(g, (int64_t)i * w->out + o, s);
         }
 }
 
 #ifndef REF_COMPLEX
-static void FN(matmul_nn)(void *yv, const void *xv, const Weight *w, int n, bool accumulate)
+/* sum[in] += x[out] w */
+static void FN(add_row_product)(Real *sum, const T *x, const Weight *w)
 {
-    const T *x = xv;
+    for (int o = 0; o < w->out; o++) {
+        const T *row = (const T *)w->data + (int64_t)o * w->in;
+        Real s = FN(get)(x, o);
+        for (int c = 0; c < w->in; c++) sum[c] += s * FN(get)(row, c);
+    }
+}
+
+static void FN(matmul_nn)(const MatmulArgs *g)
+{
+    const Weight *w = g->w, *w2 = g->w2;
     Real *sum = xmalloc(sizeof *sum * (size_t)w->in);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < g->n; i++) {
         memset(sum, 0, sizeof *sum * (size_t)w->in);
-        for (int o = 0; o < w->out; o++) {
-            const T *row = (const T *)w->data + (int64_t)o * w->in;
-            Real s = FN(get)(x, (int64_t)i * w->out + o);
-            for (int c = 0; c < w->in; c++) sum[c] += s * FN(get)(row, c);
-        }
-        for (int c = 0; c < w->in; c++) FN(put)(yv, (int64_t)i * w->in + c, sum[c], accumulate);
+        FN(add_row_product)(sum, (const T *)g->x + (int64_t)i * w->out, w);
+        if (w2) FN(add_row_product)(sum, (const T *)g->x2 + (int64_t)i * w2->out, w2);
+        for (int c = 0; c < w->in; c++) FN(put_product)(g, (int64_t)i * w->in + c, sum[c]);
     }
     free(sum);
 }
@@ -126,16 +139,6 @@ static void FN(matmul_tn)(Real *dw, const void *dyv, const void *xv, int n, int 
             Real s = FN(get)(dyv, (int64_t)i * out + o);
             for (int c = 0; c < in; c++) dw[(int64_t)o * in + c] += s * FN(get)(x, c);
         }
-}
-
-static void FN(weight_pack)(Weight *w)
-{
-    w->packed = NULL;
-}
-
-static void FN(weight_unpack)(Weight *w)
-{
-    w->packed = NULL;
 }
 
 static void FN(bias_bwd)(Real *db, const void *dy, int n, int d)

@@ -111,11 +111,10 @@ void param_own(Model *m, Param *p, bool train)
     p->t->grad = arena_zalloc(&m->arena, sizeof(float) * (size_t)tensor_count(p->t));
 }
 
-/* The kernel's view of a linear's weight; packed copies only of what never changes. */
-static void finish_linear(Model *m, Linear *l, bool pack)
+/* The kernel's view of a linear's weight. */
+static void finish_linear(Linear *l)
 {
     l->kw = (Weight){.data = l->w->data, .out = l->w->rows, .in = l->w->cols};
-    if (pack && !l->w->needs_grad) m->dev.k.weight_pack(&l->kw);
 }
 
 static bool linear_trained(const Linear *l)
@@ -138,21 +137,11 @@ void model_mark_trainable(Model *m)
     }
 }
 
-/* Packed copies, one for each direction, must leave room for everything else: at most a quarter of what is free. */
-static bool can_pack(const Model *m)
+void model_finish(Model *m)
 {
-    size_t bytes = 0;
-    for (int i = 0; i < m->param.n; i++)
-        if (!m->param.at[i].t->needs_grad) bytes += 2 * tensor_bytes(m->param.at[i].t);
-    return bytes <= memory_available() / 4;
-}
-
-void model_finish(Model *m, bool pack)
-{
-    pack = pack && can_pack(m);
-    for (int i = 0; i < m->module.n; i++) finish_linear(m, m->module.at[i].l, pack);
-    finish_linear(m, &m->vision.patch, pack);
-    finish_linear(m, &m->head, pack);
+    for (int i = 0; i < m->module.n; i++) finish_linear(m->module.at[i].l);
+    finish_linear(&m->vision.patch);
+    finish_linear(&m->head);
     model_mark_trainable(m);
 }
 
@@ -168,12 +157,7 @@ Model *model_new(const ModelConfig *cfg, DType dtype)
 void model_free(Model *m)
 {
     if (!m) return;
-    for (int i = 0; i < m->module.n; i++) {
-        m->dev.k.weight_unpack(&m->module.at[i].l->kw);
-        free(m->module.at[i].name);
-    }
-    m->dev.k.weight_unpack(&m->vision.patch.kw);
-    m->dev.k.weight_unpack(&m->head.kw);
+    for (int i = 0; i < m->module.n; i++) free(m->module.at[i].name);
     for (int i = 0; i < m->param.n; i++) free(m->param.at[i].name);
     free(m->param.at);
     free(m->module.at);

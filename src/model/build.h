@@ -4,7 +4,7 @@
  *   Model *m = model_new(&cfg, dtype);      empty
  *   model_build(m);                         every Param registered, no memory behind it
  *   param_own(m, p, train) / p->t->data = mapped bytes        for each
- *   model_finish(m, pack);                  kernel views, what trains
+ *   model_finish(m);                        kernel views, what trains
  */
 #ifndef OSLER_MODEL_BUILD_H
 #define OSLER_MODEL_BUILD_H
@@ -17,8 +17,8 @@ void model_build(Model *m);
 void param_own(Model *m, Param *p, bool train);
 /* A tensor's values from a file's: in place where formats agree and it is frozen. Checks shape and finiteness. */
 int param_load(Model *m, Param *p, const StTensor *f, bool train, Err *err);
-/* Packs frozen weights where asked and derives each block's `trainable`. */
-void model_finish(Model *m, bool pack);
+/* Sets the kernels' views of all weights and derives each block's `trainable`. */
+void model_finish(Model *m);
 /* Derives each block's `trainable` again, after adapters came or went. */
 void model_mark_trainable(Model *m);
 

@@ -182,7 +182,7 @@ Model *model_load(const char *dir, const ModelOptions *o, Err *err)
     m->layout = names_detect(&m->files);
     if (load_params(m, o, err)) goto fail;
     warn_unused(m);
-    model_finish(m, o->pack);
+    model_finish(m);
     return m;
 fail:
     model_free(m);
@@ -234,6 +234,6 @@ Model *model_random(const ModelConfig *cfg, const ModelOptions *o, uint64_t seed
         param_own(m, &m->param.at[i], o->train[m->param.at[i].part]);
         fill_param(&m->param.at[i], cfg->init_std, seed, (uint32_t)i);
     }
-    model_finish(m, o->pack);
+    model_finish(m);
     return m;
 }

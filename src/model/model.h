@@ -67,7 +67,6 @@ typedef struct Module {
 typedef struct ModelOptions {
     DType dtype;            /* compute format */
     bool train[PART_COUNT]; /* full training of a part */
-    bool pack; /* let kernels keep packed copies of frozen weights, where memory allows: faster, the same bits */
 } ModelOptions;
 
 typedef struct Model {

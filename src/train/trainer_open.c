@@ -138,7 +138,6 @@ static int open_engine(Trainer *t, Err *err)
                   [PART_MERGER] = full && !o->freeze_merger,
                   [PART_LANGUAGE] = full && !o->freeze_language},
         .train_adapter = !full,
-        .pack = true,
         .checkpoint = o->gradient_checkpointing,
         .min_pixels = o->min_pixels,
         .max_pixels = o->max_pixels,

@@ -11,7 +11,7 @@
 static void open_engine(Engine *e, const Golden *g)
 {
     Err err = {0};
-    EngineOptions o = {.model = g->model, .adapter = g->adapter, .dtype = DT_F32, .pack = true};
+    EngineOptions o = {.model = g->model, .adapter = g->adapter, .dtype = DT_F32};
     if (engine_open(e, &o, &err)) fail_msg("%s: %s", g->name, err.msg);
 }
 

@@ -106,7 +106,7 @@ static void linear(cplx *out, cplx *const *in, const void *arg)
 {
     (void)arg;
     Weight w = {.data = in[1], .out = OUT, .in = IN};
-    matmul_nt_z(out, DT_F32, in[0], &w, in[2], N, false);
+    matmul_nt_z(&(MatmulArgs){.y = out, .y_type = DT_F32, .x = in[0], .w = &w, .bias = in[2], .n = N});
 }
 
 static void test_linear(void **state)
@@ -115,7 +115,9 @@ static void test_linear(void **state)
     Case c = case_new(linear, NULL, N * OUT, 3, (int[]){N * IN, OUT * IN, OUT});
     Weight w = {.data = c.in[1], .out = OUT, .in = IN};
     for (int i = 0; i < 2; i++) {
-        matmul_nn_f64(c.grad[0], c.dout, &w, N, i > 0);
+        MatmulArgs g = {.y = c.grad[0], .y_type = DT_F32, .x = c.dout, .w = &w, .n = N};
+        if (i > 0) g.add = g.y;
+        matmul_nn_f64(&g);
         matmul_tn_f64(c.grad[1], c.dout, c.in[0], N, OUT, IN);
         bias_bwd_f64(c.grad[2], c.dout, N, OUT);
     }

@@ -17,7 +17,7 @@ typedef enum Format { AS_T, AS_F32 } Format; /* T: the format of the table under
 typedef enum Role { IN, OUT, INOUT } Role;   /* OUT is filled with NaN before the call */
 typedef enum Fill { NORMAL, ZERO, LARGE, TINY, N_FILLS } Fill;
 
-enum { MAX_ARRAYS = 12, MAX_IDS = 4096 };
+enum { MAX_ARRAYS = 12, MAX_IDS = 4096, ADAPTER_R = 5 };
 
 typedef struct Array {
     Format format;
@@ -96,6 +96,20 @@ static void problem_free(Problem *p)
 {
     for (int i = 0; i < p->n_arrays; i++) free(p->a[i].value);
     free(p->id);
+}
+
+/* a: y, x, w, x2, w2, bias; added: y itself, where it accumulates. s = {n, out, in}, an adapter of rank ADAPTER_R. */
+static MatmulArgs matmul_args(void *const *a, const Problem *p, Weight w[2])
+{
+    DType y_type = p->a[0].format == AS_F32 ? DT_F32 : p->dtype;
+    w[0] = (Weight){a[2], p->s.d, p->s.e};
+    MatmulArgs g = {.y = a[0], .y_type = y_type, .x = a[1], .w = &w[0], .bias = a[5], .n = p->s.n};
+    if (p->accumulate) g.add = a[0];
+    if (p->a[4].n) {
+        g.x2 = a[3];
+        g.w2 = &w[1];
+    }
+    return g;
 }
 
 #endif

@@ -6,35 +6,21 @@
 
 CALLER(matmul_nt)
 {
-    Weight w = {a[2], p->s.d, p->s.e, NULL};
-    K(matmul_nt)(a[0], p->a[0].format == AS_F32 ? DT_F32 : p->dtype, a[1], &w, a[3], p->s.n, p->accumulate);
+    Weight w[2] = {[1] = {a[4], p->s.d, ADAPTER_R}};
+    MatmulArgs g = matmul_args(a, p, w);
+    K(matmul_nt)(&g);
 }
 
 CALLER(matmul_nn)
 {
-    Weight w = {a[2], p->s.d, p->s.e, NULL};
-    K(matmul_nn)(a[0], a[1], &w, p->s.n, p->accumulate);
+    Weight w[2] = {[1] = {a[4], ADAPTER_R, p->s.e}};
+    MatmulArgs g = matmul_args(a, p, w);
+    K(matmul_nn)(&g);
 }
 
 CALLER(matmul_tn)
 {
     K(matmul_tn)(a[0], a[1], a[2], p->s.n, p->s.d, p->s.e);
-}
-
-CALLER(weight_pack)
-{
-    Weight w = {a[2], p->s.d, p->s.e, NULL};
-    K(weight_pack)(&w);
-    K(matmul_nt)(a[0], p->a[0].format == AS_F32 ? DT_F32 : p->dtype, a[1], &w, a[3], p->s.n, p->accumulate);
-    K(weight_unpack)(&w);
-}
-
-CALLER(weight_unpack)
-{
-    Weight w = {a[2], p->s.d, p->s.e, NULL};
-    K(weight_pack)(&w);
-    K(matmul_nn)(a[0], a[1], &w, p->s.n, p->accumulate);
-    K(weight_unpack)(&w);
 }
 
 CALLER(bias_bwd)

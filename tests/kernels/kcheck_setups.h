@@ -25,13 +25,22 @@ static double sum_magnitude(const Array *a, const Array *b, int n)
 
 /* ---- products: s = {n, out, in} ---------------------------------------------------------------------------------- */
 
+/* The adapter's x2 and w2, in some rounds. */
+static void add_adapter(Problem *p, int64_t wide)
+{
+    bool has = p->round % 2 == 0;
+    array_add(p, IN, AS_T, has ? (int64_t)p->s.n * ADAPTER_R : 0);
+    array_add(p, IN, AS_T, has ? wide * ADAPTER_R : 0);
+}
+
 static void setup_matmul_nt(Problem *p)
 {
     int64_t n = p->s.n, out = p->s.d, in = p->s.e;
     array_add_dst(p, p->round % 2 ? AS_F32 : AS_T, n * out);
     Array *x = array_add(p, IN, AS_T, n * in), *w = array_add(p, IN, AS_T, out * in);
+    add_adapter(p, out);
     array_add(p, IN, AS_T, p->round % 3 ? out : 0);
-    p->magnitude = sum_magnitude(x, w, p->s.e);
+    p->magnitude = sum_magnitude(x, w, p->s.e + ADAPTER_R);
     p->flops = 2.0 * (double)(n * out * in);
 }
 
@@ -40,7 +49,9 @@ static void setup_matmul_nn(Problem *p)
     int64_t n = p->s.n, out = p->s.d, in = p->s.e;
     array_add_dst(p, AS_T, n * in);
     Array *x = array_add(p, IN, AS_T, n * out), *w = array_add(p, IN, AS_T, out * in);
-    p->magnitude = sum_magnitude(x, w, p->s.d);
+    add_adapter(p, in);
+    array_add(p, IN, AS_T, 0);
+    p->magnitude = sum_magnitude(x, w, p->s.d + ADAPTER_R);
     p->flops = 2.0 * (double)(n * out * in);
 }
 
@@ -359,8 +370,6 @@ static const Case CASES[] = {
     CASE(matmul_nt, setup_matmul_nt, MATMUL, S(512, 4864, 896), true),
     CASE(matmul_nn, setup_matmul_nn, MATMUL, S(512, 4864, 896), true),
     CASE(matmul_tn, setup_matmul_tn, MATMUL, S(512, 4864, 896), false),
-    CASE(weight_pack, setup_matmul_nt, MATMUL, S(512, 4864, 896), true),
-    CASE(weight_unpack, setup_matmul_nn, MATMUL, S(512, 4864, 896), true),
     CASE(bias_bwd, setup_bias_bwd, ROWS, S(2048, 2048, 0), false),
     CASE(add, setup_add, COUNT, S(4 << 20, 0, 0), false),
     CASE(accumulate, setup_accumulate, COUNT, S(4 << 20, 0, 0), false),

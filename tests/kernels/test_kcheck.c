@@ -18,7 +18,6 @@
 #include "kernels/ceilings.h"
 #include "kernels/kcheck.h"
 
-#pragma GCC diagnostic ignored "-Wunused-function" /* weight_pack and the like have no oracle of their own to call */
 #define REF_F64 1
 #define SUFFIX  _f64
 #include "kernels/ref_tmpl.c"

@@ -68,7 +68,7 @@ static void golden_greedy(Golden *g, void *arg)
     (void)arg;
     Err err = {0};
     Check c = {.g = g};
-    EngineOptions eo = {.model = g->model, .adapter = g->adapter, .dtype = DT_F32, .pack = true};
+    EngineOptions eo = {.model = g->model, .adapter = g->adapter, .dtype = DT_F32};
     if (engine_open(&c.e, &eo, &err) || encoder_init(&c.enc, c.e.tok, &c.e.proc, 0, &err))
         fail_msg("%s: %s", g->name, err.msg);
     GenerateOptions o = GENERATE_DEFAULTS;

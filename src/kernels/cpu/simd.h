@@ -26,8 +26,8 @@
 void FN(kernels_fill_matmul)(Kernels *k);
 void FN(kernels_fill_attention)(Kernels *k);
 
-/* matmul_nt for at most some dozen rows of x: the weight is read once, the rows of x one after the other. */
-void FN(matmul_few)(void *y, DType y_type, const void *x, const Weight *w, const void *bias, int n, bool accumulate);
+/* matmul_nt for a few rows of x (few_tmpl.c): the weight is read once; a row's bits do not depend on the others. */
+void FN(matmul_few)(const MatmulArgs *a);
 
 /* For loops that are compiled once per value of a bool argument. */
 #define ALWAYS_INLINE __attribute__((always_inline))

@@ -57,7 +57,7 @@ static inline ALWAYS_INLINE void tile_block(const Tile *t, int i, int j, const i
         for (int v = 0; v < cols; v++) vf_store(c + r * t->ldc + v * W, acc[r][v]);
 }
 
-static void tile_multiply(const Tile *t)
+static inline void tile_multiply(const Tile *t)
 {
     int j = 0;
     for (; j + 2 * W <= t->n; j += 2 * W) {

@@ -1,0 +1,297 @@
+/*
+ * micro.h - the small product that gemm_tmpl.c is built on, one for each kind of machine, and the layout that it reads.
+ *
+ * micro_product: c[m, PANEL_N] (+)= a[m, k] b[k, PANEL_N] with m at most PANEL_M; sums stay in registers over the whole
+ * of k and are one chain in its order.
+ *
+ *   a   rows of Num with a row stride, k a multiple of K_STEP, m padded with zeros to a multiple of M_STEP; lies in L1
+ *   b   a panel of words, streamed from L2; a word holds K_PAIR numbers of one column, the first lowest.  In pairs:
+ *       tiles of 16 x 16 words, two side by side; else rows of PANEL_N words
+ *   c   rows of PANEL_N
+ *
+ *   compiled for             Num    word      products by
+ *   AMX, bf16                bf16   2 bf16    tiles of 16 x 32 by 32 x 16
+ *   AVX-512 BF16, bf16       bf16   2 bf16    dot products of pairs
+ *   all others               f32    1 f32     fused multiply-adds (tile.h); bf16 is converted on the way
+ */
+#ifndef OSLER_KERNELS_CPU_MICRO_H
+#define OSLER_KERNELS_CPU_MICRO_H
+
+#include "kernels/cpu/amx.h"
+#include "kernels/cpu/tile.h"
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+#if T_IS_BF16 && defined(__AVX512BF16__)
+#define BF16_PAIRS 1
+#else
+#define BF16_PAIRS 0
+#endif
+#if T_IS_BF16 && defined(__AMX_BF16__)
+#define BF16_TILES 1
+#else
+#define BF16_TILES 0
+#endif
+
+#if BF16_PAIRS
+typedef bf16 Num;
+typedef uint32_t Word;
+enum { K_PAIR = 2 };
+#else
+typedef float Num;
+typedef float Word;
+enum { K_PAIR = 1 };
+#endif
+#if BF16_TILES
+enum { PANEL_M = 32, M_STEP = 16, DEPTH = 320 };
+#else
+enum { PANEL_M = 36, M_STEP = 1, DEPTH = 256 * K_PAIR };
+#endif
+enum { PANEL_N = 32, K_STEP = BF16_PAIRS ? 32 : 1, B_LD = BF16_PAIRS ? 16 : PANEL_N };
+
+/* A factor's share of a small product. */
+typedef struct Strip {
+    const Num *a;
+    const Word *b;
+    int64_t lda;
+    int k;
+} Strip;
+
+/* Of the n rows at `at` that will be read next, those that are fetched into L2 meanwhile. */
+typedef struct Soon {
+    const T *at;
+    int64_t ld;
+    int n, first, end;
+} Soon;
+
+/* ---- layout ------------------------------------------------------------------------------------------------------ */
+
+/* to[i] = from[i], then zeros up to `padded`. */
+static inline void copy_row(Num *restrict to, const T *restrict from, int n, int padded)
+{
+#if BF16_PAIRS
+    memcpy(to, from, sizeof *to * (size_t)n);
+    memset(to + n, 0, sizeof *to * (size_t)(padded - n));
+#else
+    load_row(to, from, n, padded);
+#endif
+}
+
+#if defined(__AVX512F__)
+/* to = the transpose of 16 x 16 words at `from`; rows are ld_to and ld bytes apart. */
+static inline void turn_words(void *to, int64_t ld_to, const char *from, int64_t ld)
+{
+    for (int c = 0; c < 4; c++) {
+        __m512i t[4];
+        for (int i = 0; i < 4; i++) { /* lane l = words [4c, 4c + 4) of row 4l + i */
+            const char *p = from + i * ld + 16 * c;
+            t[i] = _mm512_castsi128_si512(_mm_loadu_si128((const void *)p));
+            t[i] = _mm512_inserti32x4(t[i], _mm_loadu_si128((const void *)(p + 4 * ld)), 1);
+            t[i] = _mm512_inserti32x4(t[i], _mm_loadu_si128((const void *)(p + 8 * ld)), 2);
+            t[i] = _mm512_inserti32x4(t[i], _mm_loadu_si128((const void *)(p + 12 * ld)), 3);
+        }
+        __m512i a = _mm512_unpacklo_epi32(t[0], t[1]), b = _mm512_unpacklo_epi32(t[2], t[3]);
+        __m512i d = _mm512_unpackhi_epi32(t[0], t[1]), e = _mm512_unpackhi_epi32(t[2], t[3]);
+        char *out = (char *)to + 4 * c * ld_to;
+        _mm512_storeu_si512(out, _mm512_unpacklo_epi64(a, b));
+        _mm512_storeu_si512(out + ld_to, _mm512_unpackhi_epi64(a, b));
+        _mm512_storeu_si512(out + 2 * ld_to, _mm512_unpacklo_epi64(d, e));
+        _mm512_storeu_si512(out + 3 * ld_to, _mm512_unpackhi_epi64(d, e));
+    }
+}
+#endif
+
+/* Where in a panel row w of column j is. */
+static inline int64_t word_at(int w, int j)
+{
+    return BF16_PAIRS ? (int64_t)w / 16 * 16 * PANEL_N + j / 16 * 256 + w % 16 * 16 + j % 16 : (int64_t)w * PANEL_N + j;
+}
+
+/* A number, and in pairs the one after it, as a word. */
+static inline Word word_of(const T *x, const T *next)
+{
+#if BF16_PAIRS
+    return (uint32_t)(next ? *next : 0) << 16 | *x;
+#else
+    (void)next;
+    return get(x, 0);
+#endif
+}
+
+/* Columns [0, n) of b stored [n, k] at depth [0, k), padded with zeros to `words` and PANEL_N. */
+static inline void pack_panel_by_n(Word *restrict to, const T *b, int64_t ld, int k, int words, int n)
+{
+    int whole = k / K_PAIR, done_n = 0, done_w = 0;
+#if defined(__AVX512F__) && (BF16_PAIRS || !T_IS_BF16)
+    done_n = n / 16 * 16, done_w = whole / 16 * 16;
+    for (int j = 0; j < done_n; j += 16)
+        for (int w = 0; w < done_w; w += 16)
+            turn_words(to + word_at(w, j), B_LD * 4, (const char *)(b + j * ld + w * K_PAIR),
+                       ld * (int64_t)sizeof(T));
+#endif
+    for (int w = 0; w < words; w++)
+        for (int j = w < done_w ? done_n : 0; j < PANEL_N; j++) {
+            const T *at = b + j * ld + w * K_PAIR;
+            Word x = 0;
+            if (j < n && w * K_PAIR < k) x = word_of(at, w < whole ? at + K_PAIR - 1 : NULL);
+            to[word_at(w, j)] = x;
+        }
+}
+
+/* 16 words from two rows of b. */
+static inline void pack_words(Word *restrict to, const T *low, const T *high, int n)
+{
+#if BF16_PAIRS
+    if (n >= 16 && high) {
+        for (int j = 0; j < 16; j++) to[j] = (uint32_t)high[j] << 16 | low[j];
+        return;
+    }
+#endif
+    for (int j = 0; j < 16; j++) to[j] = j < n ? word_of(low + j, high ? high + j : NULL) : 0;
+}
+
+/* to[16, 16 * K_PAIR] = the transpose of 16 * K_PAIR rows of 16 numbers. */
+static inline void turn_block(T *to, int64_t ld_to, const T *from, int64_t ld)
+{
+#if defined(__AVX512F__) && BF16_PAIRS
+    Word words[16][16];
+    for (int p = 0; p < 16; p++) pack_words(words[p], from + 2 * p * ld, from + (2 * p + 1) * ld, 16);
+    turn_words(to, ld_to * 2, (const char *)words, 64);
+#elif defined(__AVX512F__) && !T_IS_BF16
+    turn_words(to, ld_to * 4, (const char *)from, ld * 4);
+#else
+    for (int r = 0; r < 16 * K_PAIR; r++)
+        for (int c = 0; c < 16; c++) to[c * ld_to + r] = from[r * ld + c];
+#endif
+}
+
+/* The same of b stored [k, n]. */
+static inline void pack_panel(Word *restrict to, const T *b, int64_t ld, int k, int words, int n)
+{
+    for (int w = 0; w < words; w++)
+        for (int j = 0; j < PANEL_N; j += 16) {
+            const T *low = b + (int64_t)w * K_PAIR * ld + j, *high = w * K_PAIR + 1 < k ? low + ld : NULL;
+            pack_words(to + word_at(w, j), low, high, w * K_PAIR < k ? n - j : 0);
+        }
+}
+
+/* ---- products ---------------------------------------------------------------------------------------------------- */
+
+/* y[j] = v[j] rounded, j in [0, n). */
+static inline void put_row(T *restrict y, const float *restrict v, int n)
+{
+#if BF16_PAIRS
+    if (n == PANEL_N) {
+        __m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(v + 16), _mm512_loadu_ps(v));
+        _mm512_storeu_si512(y, (__m512i)both);
+        return;
+    }
+#endif
+    for (int j = 0; j < n; j++) put(y, j, v[j]);
+}
+
+#if BF16_TILES
+
+/* 16 or 32 rows: tiles 0..3 hold the sums, 4 and 5 rows of a, 6 and 7 the panel's halves. */
+static inline void micro_product(float *c, const Strip *strip, int n_strips, int m, bool accumulate, const Soon *soon)
+{
+    enum { LD = PANEL_N * 4 };
+    float *below = c + 16 * PANEL_N;
+    bool tall = m > 16;
+    if (accumulate) {
+        _tile_loadd(0, c, LD);
+        _tile_loadd(1, c + 16, LD);
+        if (tall) _tile_loadd(2, below, LD);
+        if (tall) _tile_loadd(3, below + 16, LD);
+    } else {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+    }
+    for (const Strip *s = strip; s < strip + n_strips; s++) {
+        const Num *a = s->a;
+        const Word *b = s->b;
+        int64_t la = s->lda * 2;
+        for (int k = 0; k < s->k; k += 32, a += 32, b += 16 * PANEL_N) {
+            for (int r = soon->first; r < soon->end && s == strip; r++)
+                _mm_prefetch((const char *)(soon->at + r * soon->ld + k), _MM_HINT_T1);
+            _tile_stream_loadd(6, b, 64);
+            _tile_loadd(4, a, la);
+            _tile_dpbf16ps(0, 4, 6);
+            _tile_stream_loadd(7, b + 256, 64);
+            _tile_dpbf16ps(1, 4, 7);
+            if (!tall) continue;
+            _tile_loadd(5, a + 16 * s->lda, la);
+            _tile_dpbf16ps(2, 5, 6);
+            _tile_dpbf16ps(3, 5, 7);
+        }
+    }
+    _tile_stored(0, c, LD);
+    _tile_stored(1, c + 16, LD);
+    if (tall) _tile_stored(2, below, LD);
+    if (tall) _tile_stored(3, below + 16, LD);
+}
+
+#elif BF16_PAIRS
+
+static inline __m512bh pairs(__m512i x)
+{
+    return (__m512bh)x;
+}
+
+/* Rows [row, row + rows), a constant number where this is inlined. */
+static inline ALWAYS_INLINE void pairs_block(float *c, const Strip *strip, int n_strips, int row, const int rows,
+                                             bool accumulate)
+{
+    __m512 sum[12][2];
+    c += row * PANEL_N;
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < 2; v++)
+            sum[r][v] = accumulate ? _mm512_loadu_ps(c + r * PANEL_N + 16 * v) : _mm512_setzero_ps();
+    for (const Strip *s = strip; s < strip + n_strips; s++) {
+        const Num *a = s->a + row * s->lda;
+        const Word *b = s->b;
+        int64_t lda = s->lda;
+        for (int k = 0; k < s->k; k += 2, a += 2, b += k % 32 ? 16 : 16 + 256) {
+            __m512bh x = pairs(_mm512_loadu_si512(b)), y = pairs(_mm512_loadu_si512(b + 256));
+            for (int r = 0; r < rows; r++) {
+                int32_t word;
+                memcpy(&word, a + r * lda, 4);
+                __m512bh w = pairs(_mm512_set1_epi32(word));
+                sum[r][0] = _mm512_dpbf16_ps(sum[r][0], w, x);
+                sum[r][1] = _mm512_dpbf16_ps(sum[r][1], w, y);
+            }
+        }
+    }
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < 2; v++) _mm512_storeu_ps(c + r * PANEL_N + 16 * v, sum[r][v]);
+}
+
+static inline void micro_product(float *c, const Strip *strip, int n_strips, int m, bool accumulate, const Soon *soon)
+{
+    (void)soon;
+    int i = 0;
+    for (; i + 12 <= m; i += 12) pairs_block(c, strip, n_strips, i, 12, accumulate);
+    for (; i + 3 <= m; i += 3) pairs_block(c, strip, n_strips, i, 3, accumulate);
+    for (; i < m; i++) pairs_block(c, strip, n_strips, i, 1, accumulate);
+}
+
+#else
+
+static inline void micro_product(float *c, const Strip *strip, int n_strips, int m, bool accumulate, const Soon *soon)
+{
+    (void)soon;
+    if (!accumulate) memset(c, 0, sizeof *c * PANEL_N * (size_t)m);
+    for (const Strip *s = strip; s < strip + n_strips; s++) {
+        Tile t = {.c = c, .a = s->a, .b = s->b, .ldc = PANEL_N, .ra = s->lda, .ca = 1, .ldb = PANEL_N};
+        t.m = m, t.n = PANEL_N, t.k = s->k;
+        tile_multiply(&t);
+    }
+}
+
+#endif
+
+#endif
