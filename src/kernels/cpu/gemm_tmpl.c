@@ -27,10 +27,10 @@
 
 enum {
     FEW = 16,            /* up to as many rows of x, the weight is streamed instead (few_tmpl.c) */
-    B_BYTES = 928 << 10, /* of packed panels: they share a 2 MiB L2 with the sums and a's rows */
     ROWS = 3 * PANEL_M,
-    MAX_PANELS = 16, /* of a task */
-    TASKS_PER_THREAD = 4,
+    L2_BYTES = 1400 << 10, /* for packed panels and sums, of 2 MiB */
+    B_BYTES = 928 << 10,   /* of those, for panels where the sums do not fit beside them */
+    MAX_PARTS = 64,        /* that rows, and that columns are cut into */
     HUGE_PAGE = 2 << 20
 };
 
@@ -115,36 +115,53 @@ typedef struct Part {
     float *sums;
 } Part;
 
-/* y = c + bias + add on rows [i, i + m) and columns [j, j + n). */
-static void store_block(const Product *p, float *c, int ldc, int i0, int j0, int m, int n)
+/* y = v + bias + add on columns [j, j + n) of row i; n is at most PANEL_N. */
+static inline void store_row(const Product *p, float *restrict v, int i, int j, int n)
 {
-    for (int i = 0; i < m; i++) {
-        float *restrict v = c + (int64_t)i * ldc;
-        int64_t at = (int64_t)(i0 + i) * p->n + j0;
-        if (p->bias)
-            for (int j = 0; j < n; j++) v[j] += get(p->bias, j0 + j);
-        if (p->y_type == DT_F32) {
-            float *y = (float *)p->y + at;
-            const float *add = p->add ? (const float *)p->add + at : NULL;
-            if (add)
-                for (int j = 0; j < n; j++) v[j] += add[j];
-            memcpy(y, v, sizeof *y * (size_t)n);
-        } else {
-            T *restrict y = (T *)p->y + at;
-            const T *add = p->add ? (const T *)p->add + at : NULL;
-            if (add)
-                for (int j = 0; j < n; j++) v[j] += get(add, j);
-            put_row(y, v, n);
-        }
+    int64_t at = (int64_t)i * p->n + j;
+    if (p->bias)
+        for (int c = 0; c < n; c++) v[c] += get(p->bias, j + c);
+    if (p->y_type == DT_F32) {
+        const float *add = p->add ? (const float *)p->add + at : NULL;
+        if (add)
+            for (int c = 0; c < n; c++) v[c] += add[c];
+        memcpy((float *)p->y + at, v, sizeof *v * (size_t)n);
+    } else {
+        const T *add = p->add ? (const T *)p->add + at : NULL;
+        if (add)
+            for (int c = 0; c < n; c++) v[c] += get(add, c);
+        put_row((T *)p->y + at, v, n);
     }
 }
 
-/* y^T += c: y is f32 and stored [n, m]. */
-static void store_turned(const Product *p, const float *c, int ldc, int i0, int j0, int m, int n)
+/* The sums of row r of those that begin at `sums`, from column j of the task on, to the block's end. */
+static inline float *sum_row(const Part *t, float *sums, int r, int j)
 {
-    float *y = p->y;
-    for (int j = 0; j < n; j++)
-        for (int i = 0; i < m; i++) y[(int64_t)(j0 + j) * p->m + i0 + i] += c[(int64_t)i * ldc + j];
+    int64_t block = (int64_t)r / PANEL_M * t->panels + j / PANEL_N;
+    return sums + block * PANEL_M * PANEL_N + r % PANEL_M * PANEL_N + j % PANEL_N;
+}
+
+/* m rows from i on, row by row: memory likes long stretches. */
+static void store_rows(const Product *p, const Part *t, float *sums, int i, int m)
+{
+    for (int r = 0; r < m; r++)
+        for (int j = t->j0; j < t->j1; j += PANEL_N)
+            store_row(p, sum_row(t, sums, r, j - t->j0), i + r, j, clip(t->j1, j, PANEL_N));
+}
+
+/* The same of y^T += sums: y is f32 and stored [n, m]. */
+static void store_turned(const Product *p, const Part *t, float *sums, int i, int m)
+{
+    for (int j = t->j0; j < t->j1; j += 16)
+        for (int r = 0; r < m; r += 16) {
+            float block[16][16];
+            int rows = clip(m, r, 16), cols = clip(t->j1, j, 16);
+            turn_sums(block, sum_row(t, sums, r, j - t->j0), rows, cols);
+            for (int c = 0; c < cols; c++) {
+                float *y = (float *)p->y + (int64_t)(j + c) * p->m + i + r;
+                for (int k = 0; k < rows; k++) y[k] += block[c][k];
+            }
+        }
 }
 
 /* Rows [i, i + PANEL_M) of factor f at depth [k0, k0 + k), padded with zeros. */
@@ -162,13 +179,14 @@ static Strip copy_rows(const Product *p, const Factor *f, int i, int k0, int k, 
 static void pack_columns(const Product *p, const Part *t, int factor, int k0, int k)
 {
     const Factor *f = &p->f[factor];
-    int words = round_up(k, K_STEP) / K_PAIR;
-    for (int j = t->j0, panel = 0; j < t->j1; j += PANEL_N, panel++) {
-        Word *to = t->b[factor] + (int64_t)panel * words * PANEL_N;
-        int n = clip(p->n, j, PANEL_N);
-        if (f->b_by_n) pack_panel_by_n(to, f->b + (int64_t)j * f->k + k0, f->k, k, words, n);
-        else pack_panel(to, f->b + (int64_t)k0 * p->n + j, p->n, k, words, n);
+    int words = round_up(k, K_STEP) / K_PAIR, n = t->j1 - t->j0;
+    if (!f->b_by_n) {
+        pack_panels(t->b[factor], f->b + (int64_t)k0 * p->n + t->j0, p->n, k, words, n);
+        return;
     }
+    for (int j = 0; j < n; j += PANEL_N)
+        pack_panel_by_n(t->b[factor] + (int64_t)j * words, f->b + (int64_t)(t->j0 + j) * f->k + k0, f->k, k, words,
+                        clip(n, j, PANEL_N));
 }
 
 /* What is read next: PANEL_M rows further down. */
@@ -186,15 +204,12 @@ static void run_rows(const Product *p, const Part *t, float *sums, int i, int k0
     Strip s[2] = {copy_rows(p, &p->f[0], i, k, depth, t->a[0])};
     if (second) s[1] = copy_rows(p, &p->f[1], i, 0, p->f[1].k, t->a[1]);
     Soon soon = rows_below(p, t, i, k);
-    for (int j = 0; j < t->panels; j++, sums += PANEL_M * PANEL_N) {
-        int at = t->j0 + j * PANEL_N, n = clip(t->j1, at, PANEL_N);
+    for (int j = 0; j < t->panels; j++) {
         s[0].b = t->b[0] + ((int64_t)j * words + (k - k0) / K_PAIR) * PANEL_N;
         s[1].b = t->b[1] + (int64_t)j * s[1].k / K_PAIR * PANEL_N;
         soon.first = soon.n * j / t->panels;
         soon.end = soon.n * (j + 1) / t->panels;
-        micro_product(sums, s, 1 + second, m, k > 0, &soon);
-        if (last && p->y_by_n) store_turned(p, sums, PANEL_N, i, at, m, n);
-        else if (last) store_block(p, sums, PANEL_N, i, at, m, n);
+        micro_product(sums + (int64_t)j * PANEL_M * PANEL_N, s, 1 + second, m, k > 0, &soon);
     }
 }
 
@@ -210,6 +225,9 @@ static void run_slice(const Product *p, const Part *t, int k0)
         for (int k = k0; k < k1; k += depth)
             for (int i = top; i < top + ROWS && i < t->i1; i += PANEL_M)
                 run_rows(p, t, sums + (int64_t)(i - top) / PANEL_M * block, i, k0, k, clip(k1, k, depth));
+        if (k1 < p->f[0].k) continue;
+        if (p->y_by_n) store_turned(p, t, sums, top, clip(t->i1, top, ROWS));
+        else store_rows(p, t, sums, top, clip(t->i1, top, ROWS));
     }
 }
 
@@ -243,21 +261,56 @@ static void product_task(void *arg, int task)
     block_give(memory);
 }
 
-/* Few tasks keep a's rows from being read often; many share the work evenly.  Neither touches the result. */
-static void product_run(Product *p)
+/* ---- cutting ----------------------------------------------------------------------------------------------------- */
+
+/* The depth of a slice of k for tasks of m x n: panels and, where there are several slices, sums stay in L2. */
+static int slice_depth(int m, int n, int k)
+{
+    int64_t row = (int64_t)n * (int)sizeof(Word) / K_PAIR, sums = (int64_t)m * n * 4;
+    if (row * k <= B_BYTES) return round_up(k, K_STEP);
+    int64_t room = L2_BYTES - sums > B_BYTES / 2 ? L2_BYTES - sums : B_BYTES;
+    int most = (int)(room / row) / K_STEP * K_STEP;
+    if (most < DEPTH) most = DEPTH;
+    return round_up(ceil_div(k, ceil_div(k, most)), K_STEP);
+}
+
+/*
+ * What the longest-working thread needs, in units of a small product's step: multiplications, and fetching a's rows,
+ * b's columns and sums that fall out of L2.  A byte from L3 costs BYTE of them, partly hidden.
+ */
+static double cutting_cost(const Product *p, int m_parts, int n_parts, int threads)
+{
+    static const double BYTE = 1.0 / (1 << 15);
+    int m = round_up(ceil_div(p->m, m_parts), PANEL_M), n = round_up(ceil_div(p->n, n_parts), PANEL_N);
+    int k = p->f[0].k, slices = ceil_div(k, slice_depth(m, n, k));
+    double steps = (double)m * n * k / (PANEL_M * PANEL_N * 32.0);
+    double bytes = ((double)m + n) * k * sizeof(T), sums = 4.0 * m * n;
+    if (slices > 1 && sums > L2_BYTES - B_BYTES / 2) bytes += 2 * sums * slices;
+    return ceil_div(m_parts * n_parts, threads) * (steps + bytes * BYTE * 32);
+}
+
+/* The cut with the least cost.  It does not touch the result, so it may depend on the number of threads. */
+static void product_cut(Product *p)
 {
     int panels = ceil_div(p->n, PANEL_N), rows = ceil_div(p->m, PANEL_M), threads = pool_threads();
+    double best = HUGE_VAL;
+    for (int m_parts = 1; m_parts <= rows && m_parts <= MAX_PARTS; m_parts++)
+        for (int n_parts = 1; n_parts <= panels && n_parts <= MAX_PARTS; n_parts++) {
+            if (m_parts * n_parts > 16 * threads && m_parts * n_parts > MAX_PARTS) break;
+            double cost = cutting_cost(p, m_parts, n_parts, threads);
+            if (cost >= best) continue;
+            best = cost;
+            p->m_parts = m_parts;
+            p->n_parts = n_parts;
+        }
+    int m = round_up(ceil_div(p->m, p->m_parts), PANEL_M), n = round_up(ceil_div(p->n, p->n_parts), PANEL_N);
+    p->slice = slice_depth(m, n, p->f[0].k);
+}
+
+static void product_run(Product *p)
+{
     if (p->m <= 0 || p->n <= 0) return;
-    int want = TASKS_PER_THREAD * threads, least = ceil_div(panels, MAX_PANELS);
-    p->n_parts = least > want ? round_up(least, threads) : want;
-    if (p->n_parts > panels / 4) p->n_parts = panels / 4 > least ? panels / 4 : least;
-    if (p->n_parts < 1) p->n_parts = 1;
-    p->m_parts = ceil_div(want, p->n_parts);
-    if (p->n_parts >= 2 * threads) p->m_parts = 1;
-    if (p->m_parts > rows) p->m_parts = rows;
-    int width = ceil_div(panels, p->n_parts) * PANEL_N;
-    int most = B_BYTES / (int)sizeof(Word) * K_PAIR / width / K_STEP * K_STEP, slices = ceil_div(p->f[0].k, most);
-    p->slice = round_up(ceil_div(p->f[0].k, slices), K_STEP);
+    product_cut(p);
     pool_run(p->m_parts * p->n_parts, product_task, p);
 }
 
@@ -312,10 +365,10 @@ static void turn_task(void *arg, int task)
     }
 }
 
-/* dw [out, in] += dy^T x.  The narrower of the two factors is the one that is turned. */
+/* dw [out, in] += dy^T x, or dw^T += x^T dy: the narrower of the two is the one that is transposed. */
 static void matmul_tn(float *dw, const void *dy, const void *x, int n, int out, int in)
 {
-    bool turned = in < out && in <= PANEL_N;
+    bool turned = in < out;
     int m = turned ? in : out;
     Block *memory = block_take(sizeof(T) * (size_t)m * (size_t)n);
     Turn t = {(T *)memory->data, turned ? x : dy, n, m};

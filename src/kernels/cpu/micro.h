@@ -47,7 +47,7 @@ enum { K_PAIR = 1 };
 #if BF16_TILES
 enum { PANEL_M = 32, M_STEP = 16, DEPTH = 320 };
 #else
-enum { PANEL_M = 36, M_STEP = 1, DEPTH = 256 * K_PAIR };
+enum { PANEL_M = 48, M_STEP = 1, DEPTH = 192 * K_PAIR };
 #endif
 enum { PANEL_N = 32, K_STEP = BF16_PAIRS ? 32 : 1, B_LD = BF16_PAIRS ? 16 : PANEL_N };
 
@@ -102,6 +102,19 @@ static inline void turn_words(void *to, int64_t ld_to, const char *from, int64_t
     }
 }
 #endif
+
+/* to = the transpose of rows x cols sums, at most 16 x 16. */
+static inline void turn_sums(float to[16][16], const float *sums, int rows, int cols)
+{
+#if defined(__AVX512F__)
+    if (rows == 16 && cols == 16) {
+        turn_words(to, 64, (const char *)sums, PANEL_N * 4);
+        return;
+    }
+#endif
+    for (int c = 0; c < cols; c++)
+        for (int r = 0; r < rows; r++) to[c][r] = sums[r * PANEL_N + c];
+}
 
 /* Where in a panel row w of column j is. */
 static inline int64_t word_at(int w, int j)
@@ -167,14 +180,17 @@ static inline void turn_block(T *to, int64_t ld_to, const T *from, int64_t ld)
 #endif
 }
 
-/* The same of b stored [k, n]. */
-static inline void pack_panel(Word *restrict to, const T *b, int64_t ld, int k, int words, int n)
+/* All panels of b stored [k, n], row by row: memory likes long stretches. */
+static inline void pack_panels(Word *restrict to, const T *b, int64_t ld, int k, int words, int n)
 {
-    for (int w = 0; w < words; w++)
-        for (int j = 0; j < PANEL_N; j += 16) {
-            const T *low = b + (int64_t)w * K_PAIR * ld + j, *high = w * K_PAIR + 1 < k ? low + ld : NULL;
-            pack_words(to + word_at(w, j), low, high, w * K_PAIR < k ? n - j : 0);
+    for (int w = 0; w < words; w++) {
+        const T *low = b + (int64_t)w * K_PAIR * ld, *high = w * K_PAIR + 1 < k ? low + ld : NULL;
+        for (int j = 0; j < round_up(n, PANEL_N); j += 16) {
+            int rest = w * K_PAIR < k ? n - j : 0;
+            Word *panel = to + (int64_t)(j / PANEL_N) * PANEL_N * words;
+            pack_words(panel + word_at(w, j % PANEL_N), low + j, high ? high + j : NULL, rest);
         }
+    }
 }
 
 /* ---- products ---------------------------------------------------------------------------------------------------- */
