@@ -133,6 +133,14 @@ static inline Word word_of(const T *x, const T *next)
 #endif
 }
 
+/* Into L2: `rows` rows of `bytes` bytes, the part-th of `parts` parts of them. */
+static inline void fetch_rows(const void *from, int64_t ld_bytes, int rows, int64_t bytes, int part, int parts)
+{
+    int64_t per_row = (bytes + 63) / 64, all = rows * per_row;
+    for (int64_t i = all * part / parts; i < all * (part + 1) / parts; i++)
+        __builtin_prefetch((const char *)from + i / per_row * ld_bytes + i % per_row * 64, 0, 2);
+}
+
 /* Columns [0, n) of b stored [n, k] at depth [0, k), padded with zeros to `words` and PANEL_N. */
 static inline void pack_panel_by_n(Word *restrict to, const T *b, int64_t ld, int k, int words, int n)
 {
@@ -140,9 +148,12 @@ static inline void pack_panel_by_n(Word *restrict to, const T *b, int64_t ld, in
 #if defined(__AVX512F__) && (BF16_PAIRS || !T_IS_BF16)
     done_n = n / 16 * 16, done_w = whole / 16 * 16;
     for (int j = 0; j < done_n; j += 16)
-        for (int w = 0; w < done_w; w += 16)
+        for (int w = 0; w < done_w; w += 16) {
+            /* the next 16 rows, in the order in which they lie in memory: where that is far away it matters */
+            fetch_rows(b + (j + 16) * ld, ld * (int64_t)sizeof(T), 16, k * (int64_t)sizeof(T), w / 16, done_w / 16);
             turn_words(to + word_at(w, j), B_LD * 4, (const char *)(b + j * ld + w * K_PAIR),
                        ld * (int64_t)sizeof(T));
+        }
 #endif
     for (int w = 0; w < words; w++)
         for (int j = w < done_w ? done_n : 0; j < PANEL_N; j++) {
@@ -180,11 +191,14 @@ static inline void turn_block(T *to, int64_t ld_to, const T *from, int64_t ld)
 #endif
 }
 
+enum { AHEAD = 8 }; /* words */
+
 /* All panels of b stored [k, n], row by row: memory likes long stretches. */
 static inline void pack_panels(Word *restrict to, const T *b, int64_t ld, int k, int words, int n)
 {
     for (int w = 0; w < words; w++) {
         const T *low = b + (int64_t)w * K_PAIR * ld, *high = w * K_PAIR + 1 < k ? low + ld : NULL;
+        fetch_rows(low + AHEAD * K_PAIR * ld, ld * (int64_t)sizeof(T), K_PAIR, n * (int64_t)sizeof(T), 0, 1);
         for (int j = 0; j < round_up(n, PANEL_N); j += 16) {
             int rest = w * K_PAIR < k ? n - j : 0;
             Word *panel = to + (int64_t)(j / PANEL_N) * PANEL_N * words;
