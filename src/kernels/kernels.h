@@ -150,12 +150,14 @@ typedef struct Kernels {
     void (*attention_bwd)(void *dq, void *dk, void *dv, const void *d_o, const void *o, const float *lse, const void *q,
                           const void *k, const void *v, const AttnArgs *a);
 
-    /* ---- log-probabilities: logits[n,v] f32 ----
-       logp[i] = logits[i,id[i]] - lse[i]; entropy[i] = -sum p log p (NULL: not wanted) */
-    void (*logprob_fwd)(float *logp, float *lse, float *entropy, const float *logits, const int *id, int n, int v);
-    /* dlogits[n,v] of T = dlogp[i] * (onehot(id[i]) - exp(logits - lse[i])) */
-    void (*logprob_bwd)(void *dlogits, const float *dlogp, const float *logits, const float *lse, const int *id, int n,
+    /* ---- log-probabilities: logits[n,v] f32, of the ids [first, first + v): a stretch of the vocabulary or all of it
+       lse[i] = log sum_j exp(logits[i,j]); logp[i] = logits[i,id[i] - first] - lse[i], or 0 where id[i] lies elsewhere;
+       entropy[i] = -sum p log p within the stretch (NULL: not wanted) */
+    void (*logprob_fwd)(float *logp, float *lse, float *entropy, const float *logits, const int *id, int first, int n,
                         int v);
+    /* dlogits[n,v] of T = dlogp[i] * (onehot(id[i] - first) - exp(logits - lse[i])) */
+    void (*logprob_bwd)(void *dlogits, const float *dlogp, const float *logits, const float *lse, const int *id,
+                        int first, int n, int v);
 
     /* ---- optimizer ----
        m = beta1 m + (1-beta1) g; v = beta2 v + (1-beta2) g^2; p = p (1 - lr wd) - lr (m/bias1) / (sqrt(v/bias2) + eps)
