@@ -170,6 +170,9 @@ typedef struct Kernels {
 void kernels_ref(Kernels *k, DType dtype);
 /* The reference overwritten with the best this CPU and the CPU= mask allow. */
 void kernels_cpu(Kernels *k, DType dtype);
+/* The table as it stands after each filler on a machine that has `features` and no more: the reference first, what
+   kernels_cpu gives last. Returns how many. */
+int kernels_stages(Kernels *stage, int cap, DType dtype, unsigned features);
 
 /* What the CPU has and the mask leaves, for doctor, inspect and the tests. */
 typedef enum CpuFeature {

@@ -467,7 +467,8 @@ static void FN(attention_bwd)(void *dq, void *dk, void *dv, const void *d_o, con
 
 /* ---- log-probabilities ------------------------------------------------------------------------------------------- */
 
-static void FN(logprob_fwd)(Real *logp, Real *lse, Real *entropy, const Real *logits, const int *id, int n, int v)
+static void FN(logprob_fwd)(Real *logp, Real *lse, Real *entropy, const Real *logits, const int *id,
+                            int first, int n, int v)
 {
     for (int i = 0; i < n; i++) {
         const Real *x = logits + (int64_t)i * v;
@@ -476,7 +477,8 @@ static void FN(logprob_fwd)(Real *logp, Real *lse, Real *entropy, const Real *lo
             if (REAL_PART(x[j]) > REAL_PART(max)) max = REAL_PART(x[j]);
         for (int j = 0; j < v; j++) sum += exp(x[j] - max);
         lse[i] = max + log(sum);
-        logp[i] = x[id[i]] - lse[i];
+        bool here = id[i] >= first && id[i] < first + v;
+        logp[i] = here ? x[id[i] - first] - lse[i] : 0;
         if (!entropy) continue;
         entropy[i] = 0;
         for (int j = 0; j < v; j++) entropy[i] += exp(x[j] - lse[i]) * (lse[i] - x[j]);
@@ -484,13 +486,13 @@ static void FN(logprob_fwd)(Real *logp, Real *lse, Real *entropy, const Real *lo
 }
 
 #ifndef REF_COMPLEX
-static void FN(logprob_bwd)(void *dlogits, const Real *dlogp, const Real *logits, const Real *lse, const int *id, int n,
-                            int v)
+static void FN(logprob_bwd)(void *dlogits, const Real *dlogp, const Real *logits, const Real *lse, const int *id,
+                            int first, int n, int v)
 {
     for (int i = 0; i < n; i++)
         for (int j = 0; j < v; j++) {
             int64_t at = (int64_t)i * v + j;
-            FN(put)(dlogits, at, dlogp[i] * ((j == id[i]) - exp(logits[at] - lse[i])), false);
+            FN(put)(dlogits, at, dlogp[i] * ((first + j == id[i]) - exp(logits[at] - lse[i])), false);
         }
 }
 

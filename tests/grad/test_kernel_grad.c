@@ -282,7 +282,7 @@ static void logprob(cplx *out, cplx *const *in, const void *arg)
 {
     (void)arg;
     cplx lse[N];
-    logprob_fwd_z(out, lse, NULL, in[0], ID, N, VOCAB);
+    logprob_fwd_z(out, lse, NULL, in[0], ID, 0, N, VOCAB);
 }
 
 static void test_logprob(void **state)
@@ -290,8 +290,8 @@ static void test_logprob(void **state)
     (void)state;
     Case c = case_new(logprob, NULL, N, 1, (int[]){N * VOCAB});
     double logp[N], lse[N], entropy[N];
-    logprob_fwd_f64(logp, lse, entropy, c.in[0], ID, N, VOCAB);
-    logprob_bwd_f64(c.grad[0], c.dout, c.in[0], lse, ID, N, VOCAB);
+    logprob_fwd_f64(logp, lse, entropy, c.in[0], ID, 0, N, VOCAB);
+    logprob_bwd_f64(c.grad[0], c.dout, c.in[0], lse, ID, 0, N, VOCAB);
     case_check(&c, 1);
 }
 
@@ -300,7 +300,7 @@ static void entropy(cplx *out, cplx *const *in, const void *arg)
 {
     (void)arg;
     cplx logp[N], lse[N];
-    logprob_fwd_z(logp, lse, out, in[0], ID, N, VOCAB);
+    logprob_fwd_z(logp, lse, out, in[0], ID, 0, N, VOCAB);
 }
 
 static void test_entropy(void **state)
@@ -308,7 +308,7 @@ static void test_entropy(void **state)
     (void)state;
     Case c = case_new(entropy, NULL, N, 1, (int[]){N * VOCAB});
     double logp[N], lse[N], ent[N];
-    logprob_fwd_f64(logp, lse, ent, c.in[0], ID, N, VOCAB);
+    logprob_fwd_f64(logp, lse, ent, c.in[0], ID, 0, N, VOCAB);
     for (int i = 0; i < N; i++)
         for (int j = 0; j < VOCAB; j++) {
             double lp = c.in[0][i * VOCAB + j] - lse[i];

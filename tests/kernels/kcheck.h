@@ -112,4 +112,10 @@ static MatmulArgs matmul_args(void *const *a, const Problem *p, Weight w[2])
     return g;
 }
 
+/* Logits of a stretch that begins here: in some rounds some ids lie outside it. */
+static int first_id(const Problem *p)
+{
+    return p->round % 2 ? p->s.d / 3 : 0;
+}
+
 #endif

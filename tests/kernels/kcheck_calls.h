@@ -136,12 +136,12 @@ CALLER(attention_bwd)
 
 CALLER(logprob_fwd)
 {
-    K(logprob_fwd)(a[0], a[1], a[2], a[3], p->id, p->s.n, p->s.d);
+    K(logprob_fwd)(a[0], a[1], a[2], a[3], p->id, first_id(p), p->s.n, p->s.d);
 }
 
 CALLER(logprob_bwd)
 {
-    K(logprob_bwd)(a[0], a[1], a[2], a[3], p->id, p->s.n, p->s.d);
+    K(logprob_bwd)(a[0], a[1], a[2], a[3], p->id, first_id(p), p->s.n, p->s.d);
 }
 
 CALLER(adamw)

@@ -316,7 +316,7 @@ static void setup_logprob_bwd(Problem *p)
     Array *logits = array_add(p, IN, AS_F32, (int64_t)p->s.n * p->s.d), *lse = array_add(p, IN, AS_F32, p->s.n);
     ids_add(p, p->s.n, 0, p->s.d, false);
     double *logp = xmalloc(sizeof *logp * (size_t)p->s.n);
-    logprob_fwd_f64(logp, lse->value, NULL, logits->value, p->id, p->s.n, p->s.d);
+    logprob_fwd_f64(logp, lse->value, NULL, logits->value, p->id, 0, p->s.n, p->s.d);
     for (int i = 0; i < p->s.n; i++) lse->value[i] = round_to(lse->value[i], AS_F32, p->dtype);
     free(logp);
 }

@@ -30,7 +30,8 @@ enum {
     ROWS = 3 * PANEL_M,
     L2_BYTES = 1400 << 10, /* for packed panels and sums, of 2 MiB */
     B_BYTES = 928 << 10,   /* of those, for panels where the sums do not fit beside them */
-    MAX_PARTS = 64,        /* that rows, and that columns are cut into */
+    MAX_PANELS = 48,       /* of a task */
+    MAX_ROW_PARTS = 16,
     HUGE_PAGE = 2 << 20
 };
 
@@ -294,9 +295,9 @@ static void product_cut(Product *p)
 {
     int panels = ceil_div(p->n, PANEL_N), rows = ceil_div(p->m, PANEL_M), threads = pool_threads();
     double best = HUGE_VAL;
-    for (int m_parts = 1; m_parts <= rows && m_parts <= MAX_PARTS; m_parts++)
-        for (int n_parts = 1; n_parts <= panels && n_parts <= MAX_PARTS; n_parts++) {
-            if (m_parts * n_parts > 16 * threads && m_parts * n_parts > MAX_PARTS) break;
+    for (int m_parts = 1; m_parts <= rows && m_parts <= MAX_ROW_PARTS; m_parts++)
+        for (int width = 1; width <= panels && width <= MAX_PANELS; width++) {
+            int n_parts = ceil_div(panels, width);
             double cost = cutting_cost(p, m_parts, n_parts, threads);
             if (cost >= best) continue;
             best = cost;

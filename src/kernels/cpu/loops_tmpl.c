@@ -517,7 +517,8 @@ static void logprob_fwd_part(const Loop *l, int64_t lo, int64_t hi)
         for (int j = 0; j < l->d; j++) sum += exp_f32(x[j] - max);
         float lse = max + logf(sum);
         l->f2[r] = lse;
-        l->f[r] = x[l->id[r]] - lse;
+        int64_t at = l->id[r] - (int64_t)l->first;
+        l->f[r] = at >= 0 && at < l->d ? x[at] - lse : 0;
         if (!l->f3) continue;
         float entropy = 0;
         for (int j = 0; j < l->d; j++) entropy += exp_f32(x[j] - lse) * (lse - x[j]);
@@ -525,9 +526,12 @@ static void logprob_fwd_part(const Loop *l, int64_t lo, int64_t hi)
     }
 }
 
-static void logprob_fwd(float *logp, float *lse, float *entropy, const float *logits, const int *id, int n, int v)
+static void logprob_fwd(float *logp, float *lse, float *entropy, const float *logits, const int *id, int first, int n,
+                        int v)
 {
-    loop_rows(&(Loop){.part = logprob_fwd_part, .f = logp, .f2 = lse, .f3 = entropy, .fa = logits, .id = id}, n, v);
+    Loop l = {.part = logprob_fwd_part, .f = logp, .f2 = lse, .f3 = entropy, .fa = logits, .id = id};
+    l.first = (uint64_t)first;
+    loop_rows(&l, n, v);
 }
 
 static void logprob_bwd_part(const Loop *l, int64_t lo, int64_t hi)
@@ -537,14 +541,17 @@ static void logprob_bwd_part(const Loop *l, int64_t lo, int64_t hi)
         T *restrict dx = (T *)l->y + r * l->d;
         float g = l->fb[r], lse = l->fc[r];
         for (int j = 0; j < l->d; j++) put(dx, j, -g * exp_f32(x[j] - lse));
-        put(dx, l->id[r], g * (1 - exp_f32(x[l->id[r]] - lse)));
+        int64_t at = l->id[r] - (int64_t)l->first;
+        if (at >= 0 && at < l->d) put(dx, at, g * (1 - exp_f32(x[at] - lse)));
     }
 }
 
-static void logprob_bwd(void *dlogits, const float *dlogp, const float *logits, const float *lse, const int *id, int n,
-                        int v)
+static void logprob_bwd(void *dlogits, const float *dlogp, const float *logits, const float *lse, const int *id,
+                        int first, int n, int v)
 {
-    loop_rows(&(Loop){.part = logprob_bwd_part, .y = dlogits, .fb = dlogp, .fa = logits, .fc = lse, .id = id}, n, v);
+    Loop l = {.part = logprob_bwd_part, .y = dlogits, .fb = dlogp, .fa = logits, .fc = lse, .id = id};
+    l.first = (uint64_t)first;
+    loop_rows(&l, n, v);
 }
 
 /* ---- optimizer --------------------------------------------------------------------------------------------------- */
