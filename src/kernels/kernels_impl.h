@@ -24,7 +24,6 @@
     X(matmul_nn)                                                                                                       \
     X(matmul_tn)                                                                                                       \
     X(bias_bwd)                                                                                                        \
-    X(add)                                                                                                             \
     X(accumulate)                                                                                                      \
     X(scale)                                                                                                           \
     X(from_f32)                                                                                                        \
