@@ -29,13 +29,15 @@ extern const char *const PART_NAME[PART_COUNT]; /* "vision", "merger", "language
 
 typedef struct DecoderBlock {
     Tensor *n1, *n2;
-    Linear q, k, v, o, gate, up, down;
+    Linear q, k, v, o;
+    Mlp mlp;
     bool trainable; /* holds trained parameters or adapters: op_block must record it */
 } DecoderBlock;
 
 typedef struct VisionBlock {
     Tensor *n1, *n2;
-    Linear qkv, proj, gate, up, down;
+    Linear qkv, proj;
+    Mlp mlp;
     bool trainable;
 } VisionBlock;
 
