@@ -27,14 +27,12 @@ static Tensor *vision_block(Ctx *c, const void *arg, Tensor *x) /* x, result: [p
     const VisionArg *a = arg;
     const VisionBlock *b = a->b;
     int d = a->cfg->d, h = a->cfg->h, hd = d / h;
-    Tensor *qkv = op_linear(c, op_rmsnorm(c, x, b->n1, VISION_EPS), &b->qkv);
+    Tensor *qkv = op_linear(c, op_rmsnorm(c, x, b->n1, VISION_EPS), &b->qkv, NULL);
     Tensor *q = op_rope(c, tensor_cols(c->arena, qkv, 0, d), a->rope, h, hd);
     Tensor *k = op_rope(c, tensor_cols(c->arena, qkv, d, d), a->rope, h, hd);
     Tensor *v = tensor_cols(c->arena, qkv, 2 * d, d);
-    x = op_add(c, x, op_linear(c, op_attention(c, q, k, v, a->attn, 0), &b->proj));
-    Tensor *y = op_rmsnorm(c, x, b->n2, VISION_EPS);
-    y = op_swiglu(c, op_linear(c, y, &b->gate), op_linear(c, y, &b->up));
-    return op_add(c, x, op_linear(c, y, &b->down));
+    x = op_linear(c, op_attention(c, q, k, v, a->attn, 0), &b->proj, x);
+    return op_mlp(c, op_rmsnorm(c, x, b->n2, VISION_EPS), &b->mlp, x);
 }
 
 /* The pixels in the compute format. */
@@ -53,7 +51,7 @@ Tensor *model_vision(Ctx *c, const Model *m, const Batch *b)
     VisionPlan *plan = arena_alloc(c->arena, sizeof *plan);
     VisionArg *arg = arena_alloc(c->arena, sizeof *arg * (size_t)cfg->l);
     vision_plan(plan, c->arena, cfg, b->image, b->n_images);
-    Tensor *x = op_linear(c, pixel_tensor(c, b), &m->vision.patch);
+    Tensor *x = op_linear(c, pixel_tensor(c, b), &m->vision.patch, NULL);
     x = op_gather(c, x, plan->patch_at, b->n_patches);
     for (int i = 0; i < cfg->l; i++) {
         arg[i] = (VisionArg){&m->vision.block[i], cfg, cfg->full[i] ? &plan->full : &plan->window, plan->rope};
@@ -61,7 +59,7 @@ Tensor *model_vision(Ctx *c, const Model *m, const Batch *b)
     }
     x = op_rmsnorm(c, x, m->vision.norm, VISION_EPS);
     x = op_reshape(c, x, b->n_patches / unit, cfg->d * unit);
-    x = op_linear(c, op_gelu(c, op_linear(c, x, &m->vision.fc1)), &m->vision.fc2);
+    x = op_linear(c, op_gelu(c, op_linear(c, x, &m->vision.fc1, NULL)), &m->vision.fc2, NULL);
     return op_gather(c, x, plan->merged_at, b->n_patches / unit);
 }
 
@@ -82,13 +80,11 @@ static Tensor *decoder_block(Ctx *c, const void *arg, Tensor *x) /* x, result: [
     const ModelConfig *cfg = a->cfg;
     float eps = (float)cfg->eps;
     Tensor *y = op_rmsnorm(c, x, b->n1, eps);
-    Tensor *q = op_rope(c, op_linear(c, y, &b->q), a->rope, cfg->h, cfg->hd);
-    Tensor *k = op_rope(c, op_linear(c, y, &b->k), a->rope, cfg->hk, cfg->hd);
-    Tensor *v = op_linear(c, y, &b->v);
-    x = op_add(c, x, op_linear(c, op_attention(c, q, k, v, a->attn, a->layer), &b->o));
-    y = op_rmsnorm(c, x, b->n2, eps);
-    y = op_swiglu(c, op_linear(c, y, &b->gate), op_linear(c, y, &b->up));
-    return op_add(c, x, op_linear(c, y, &b->down));
+    Tensor *q = op_rope(c, op_linear(c, y, &b->q, NULL), a->rope, cfg->h, cfg->hd);
+    Tensor *k = op_rope(c, op_linear(c, y, &b->k, NULL), a->rope, cfg->hk, cfg->hd);
+    Tensor *v = op_linear(c, y, &b->v, NULL);
+    x = op_linear(c, op_attention(c, q, k, v, a->attn, a->layer), &b->o, x);
+    return op_mlp(c, op_rmsnorm(c, x, b->n2, eps), &b->mlp, x);
 }
 
 Tensor *model_decode(Ctx *c, const Model *m, const int *ids, const int *pos, int n, Tensor *feats, const Attn *attn)
