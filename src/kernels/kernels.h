@@ -33,18 +33,30 @@ typedef struct Weight {
 } Weight;
 
 /*
+ * The activation beside a product.  matmul_nt: the product is `up`, and y becomes silu(gate) * up.  matmul_nn: the
+ * product is y's gradient dy and not stored; gate and up are replaced by theirs, and y = silu(gate) * up is written
+ * again where wanted:
+ *   dgate = dy up s (1 + gate (1 - s)),  dup = dy gate s,  s = 1 / (1 + exp(-gate))
+ * All [n, m] of T.
+ */
+typedef struct Swiglu {
+    void *gate, *up, *y; /* up: matmul_nn only; y: may be NULL there */
+} Swiglu;
+
+/*
  * y = x w + x2 w2 + bias + add: a product with a weight, one with the narrow weight of an adapter that joins its sums,
  * and what is added to every row or to all.  The slot says which way round the weights are taken.
  */
 typedef struct MatmulArgs {
-    void *y; /* [n, m] */
-    DType y_type;    /* T or DT_F32 */
-    const void *x;   /* [n, k] */
+    void *y;       /* [n, m] */
+    DType y_type;  /* T or DT_F32 */
+    const void *x; /* [n, k] */
     const Weight *w;
     const void *x2; /* [n, r], with w2; NULL: none */
     const Weight *w2;
-    const void *bias; /* [m] or NULL; matmul_nt only */
-    const void *add;  /* [n, m] of y's type, or NULL; may be y */
+    const void *bias;     /* [m] or NULL; matmul_nt only */
+    const void *add;      /* [n, m] of y's type, or NULL; may be y */
+    const Swiglu *swiglu; /* or NULL; y is of T then */
     int n;
 } MatmulArgs;
 
@@ -106,7 +118,6 @@ typedef struct Kernels {
     void (*bias_bwd)(float *db, const void *dy, int n, int d);
 
     /* ---- elementwise, count = number of elements ---- */
-    void (*add)(void *y, const void *a, const void *b, int64_t count);
     void (*accumulate)(void *y, const void *x, int64_t count); /* y += x */
     /* y may be x */
     void (*scale)(void *y, const void *x, float s, int64_t count, bool accumulate);

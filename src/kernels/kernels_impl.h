@@ -48,10 +48,6 @@
     X(adamw)                                                                                                           \
     X(sum_squares)
 
-/* The table as it stands after each filler on a machine that has `features` and no more: the reference first, what
-   kernels_cpu gives last. Returns how many. */
-int kernels_stages(Kernels *stage, int cap, DType dtype, unsigned features);
-
 void kernels_fill_ref_f32(Kernels *k);
 void kernels_fill_ref_bf16(Kernels *k);
 void kernels_fill_f32_avx2(Kernels *k);

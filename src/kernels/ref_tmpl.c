@@ -74,6 +74,12 @@ static inline void FN(put)(T *x, int64_t i, Real v, bool accumulate)
 #endif
 }
 
+static void FN(swiglu_fwd)(void *y, const void *g, const void *u, int64_t count);
+#ifndef REF_COMPLEX
+static void FN(swiglu_bwd)(void *dg, void *du, const void *dy, const void *g, const void *u, int64_t count,
+                           bool accumulate);
+#endif
+
 /* ---- products ---------------------------------------------------------------------------------------------------- */
 
 /* Four partial sums, so that an addition need not wait for the one before. */
@@ -88,10 +94,10 @@ static Real FN(dot)(const T *a, const T *b, int n)
 }
 
 /* y[at] = sum + add[at] where y is T or f32 */
-static inline void FN(put_product)(const MatmulArgs *g, int64_t at, Real sum)
+static inline void FN(put_product)(const MatmulArgs *g, void *y, int64_t at, Real sum)
 {
-    if (g->y_type == DT_F32) ((Real *)g->y)[at] = sum + (g->add ? ((const Real *)g->add)[at] : 0);
-    else FN(put)(g->y, at, sum + (g->add ? FN(get)(g->add, at) : 0), false);
+    if (g->y_type == DT_F32) ((Real *)y)[at] = sum + (g->add ? ((const Real *)g->add)[at] : 0);
+    else FN(put)(y, at, sum + (g->add ? FN(get)(g->add, at) : 0), false);
 }
 
 static void FN(matmul_nt)(const MatmulArgs *g)
@@ -103,8 +109,9 @@ static void FN(matmul_nt)(const MatmulArgs *g)
             if (w2)
                 s += FN(dot)((const T *)g->x2 + (int64_t)i * w2->in, (const T *)w2->data + (int64_t)o * w2->in, w2->in);
             if (g->bias) s += FN(get)(g->bias, o);
-            FN(put_product)(g, (int64_t)i * w->out + o, s);
+            FN(put_product)(g, g->y, (int64_t)i * w->out + o, s);
         }
+    if (g->swiglu) FN(swiglu_fwd)(g->swiglu->y, g->swiglu->gate, g->y, (int64_t)g->n * w->out);
 }
 
 #ifndef REF_COMPLEX
@@ -121,14 +128,21 @@ static void FN(add_row_product)(Real *sum, const T *x, const Weight *w)
 static void FN(matmul_nn)(const MatmulArgs *g)
 {
     const Weight *w = g->w, *w2 = g->w2;
+    const Swiglu *act = g->swiglu;
+    int64_t count = (int64_t)g->n * w->in;
+    void *y = act ? xmalloc(sizeof(T) * (size_t)count) : g->y;
     Real *sum = xmalloc(sizeof *sum * (size_t)w->in);
     for (int i = 0; i < g->n; i++) {
         memset(sum, 0, sizeof *sum * (size_t)w->in);
         FN(add_row_product)(sum, (const T *)g->x + (int64_t)i * w->out, w);
         if (w2) FN(add_row_product)(sum, (const T *)g->x2 + (int64_t)i * w2->out, w2);
-        for (int c = 0; c < w->in; c++) FN(put_product)(g, (int64_t)i * w->in + c, sum[c]);
+        for (int c = 0; c < w->in; c++) FN(put_product)(g, y, (int64_t)i * w->in + c, sum[c]);
     }
     free(sum);
+    if (!act) return;
+    if (act->y) FN(swiglu_fwd)(act->y, act->gate, act->up, count);
+    FN(swiglu_bwd)(act->gate, act->up, y, act->gate, act->up, count, false);
+    free(y);
 }
 
 static void FN(matmul_tn)(Real *dw, const void *dyv, const void *xv, int n, int out, int in)
@@ -151,11 +165,6 @@ static void FN(bias_bwd)(Real *db, const void *dy, int n, int d)
 /* ---- elementwise ------------------------------------------------------------------------------------------------- */
 
 #ifndef REF_COMPLEX
-static void FN(add)(void *y, const void *a, const void *b, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) FN(put)(y, i, FN(get)(a, i) + FN(get)(b, i), false);
-}
-
 static void FN(accumulate)(void *y, const void *x, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) FN(put)(y, i, FN(get)(x, i), true);
@@ -467,8 +476,8 @@ static void FN(attention_bwd)(void *dq, void *dk, void *dv, const void *d_o, con
 
 /* ---- log-probabilities ------------------------------------------------------------------------------------------- */
 
-static void FN(logprob_fwd)(Real *logp, Real *lse, Real *entropy, const Real *logits, const int *id,
-                            int first, int n, int v)
+static void FN(logprob_fwd)(Real *logp, Real *lse, Real *entropy, const Real *logits, const int *id, int first, int n,
+                            int v)
 {
     for (int i = 0; i < n; i++) {
         const Real *x = logits + (int64_t)i * v;

@@ -55,9 +55,9 @@ static void build_vision_block(Model *m, VisionBlock *b, int i)
     b->n2 = add_vector(m, PART_VISION, AT("norm2.weight"), v->d);
     add_linear(m, &b->qkv, PART_VISION, AT("attn.qkv"), 3 * v->d, v->d, true);
     add_linear(m, &b->proj, PART_VISION, AT("attn.proj"), v->d, v->d, true);
-    add_linear(m, &b->gate, PART_VISION, AT("mlp.gate_proj"), v->f, v->d, true);
-    add_linear(m, &b->up, PART_VISION, AT("mlp.up_proj"), v->f, v->d, true);
-    add_linear(m, &b->down, PART_VISION, AT("mlp.down_proj"), v->d, v->f, true);
+    add_linear(m, &b->mlp.gate, PART_VISION, AT("mlp.gate_proj"), v->f, v->d, true);
+    add_linear(m, &b->mlp.up, PART_VISION, AT("mlp.up_proj"), v->f, v->d, true);
+    add_linear(m, &b->mlp.down, PART_VISION, AT("mlp.down_proj"), v->d, v->f, true);
 }
 
 static void build_decoder_block(Model *m, DecoderBlock *b, int i)
@@ -72,9 +72,9 @@ static void build_decoder_block(Model *m, DecoderBlock *b, int i)
     add_linear(m, &b->k, PART_LANGUAGE, AT("self_attn.k_proj"), kv, c->d, true);
     add_linear(m, &b->v, PART_LANGUAGE, AT("self_attn.v_proj"), kv, c->d, true);
     add_linear(m, &b->o, PART_LANGUAGE, AT("self_attn.o_proj"), c->d, q, false);
-    add_linear(m, &b->gate, PART_LANGUAGE, AT("mlp.gate_proj"), c->f, c->d, false);
-    add_linear(m, &b->up, PART_LANGUAGE, AT("mlp.up_proj"), c->f, c->d, false);
-    add_linear(m, &b->down, PART_LANGUAGE, AT("mlp.down_proj"), c->d, c->f, false);
+    add_linear(m, &b->mlp.gate, PART_LANGUAGE, AT("mlp.gate_proj"), c->f, c->d, false);
+    add_linear(m, &b->mlp.up, PART_LANGUAGE, AT("mlp.up_proj"), c->f, c->d, false);
+    add_linear(m, &b->mlp.down, PART_LANGUAGE, AT("mlp.down_proj"), c->d, c->f, false);
 }
 
 static void build_vision(Model *m)
@@ -127,13 +127,13 @@ void model_mark_trainable(Model *m)
     for (int i = 0; i < m->cfg.l; i++) {
         DecoderBlock *b = &m->block[i];
         b->trainable = b->n1->needs_grad || linear_trained(&b->q) || linear_trained(&b->k) || linear_trained(&b->v) ||
-                       linear_trained(&b->o) || linear_trained(&b->gate) || linear_trained(&b->up) ||
-                       linear_trained(&b->down);
+                       linear_trained(&b->o) || linear_trained(&b->mlp.gate) || linear_trained(&b->mlp.up) ||
+                       linear_trained(&b->mlp.down);
     }
     for (int i = 0; i < m->cfg.vision.l; i++) {
         VisionBlock *b = &m->vision.block[i];
         b->trainable = b->n1->needs_grad || linear_trained(&b->qkv) || linear_trained(&b->proj) ||
-                       linear_trained(&b->gate) || linear_trained(&b->up) || linear_trained(&b->down);
+                       linear_trained(&b->mlp.gate) || linear_trained(&b->mlp.up) || linear_trained(&b->mlp.down);
     }
 }
 

@@ -7,7 +7,8 @@
  * no tape.
  *
  *   Model *m = model_load(dir, &(ModelOptions){.dtype = DT_BF16}, err);
- *   Tensor *x = model_forward(&ctx, m, batch);             [n, d] after the last block
+ *   Tensor *feats = model_vision(&ctx, m, batch);          of its images
+ *   Tensor *x = model_forward(&ctx, m, batch, feats);      [n, d] after the last block
  *   Tensor *lp = model_logprob(&ctx, m, x, batch, NULL);   [n_targets, 1]
  *   model_free(m);
  *
@@ -118,8 +119,8 @@ Tensor *model_vision(Ctx *c, const Model *m, const Batch *b);
 /* Hidden states [n, d] after the last block (before the final norm). Sessions with a KV cache give `attn` themselves;
    NULL: derived from the batch's segments. `feats`: merged image features, or NULL. */
 Tensor *model_decode(Ctx *c, const Model *m, const int *ids, const int *pos, int n, Tensor *feats, const Attn *attn);
-/* The whole model: vision tower, embedding, decoder. */
-Tensor *model_forward(Ctx *c, const Model *m, const Batch *b);
+/* Embedding and decoder over a batch: [n, d]. `feats` are its model_vision. */
+Tensor *model_forward(Ctx *c, const Model *m, const Batch *b, Tensor *feats);
 /* Log-probabilities of the batch's targets [n_targets, 1] f32; entropy [n_targets] or NULL. */
 Tensor *model_logprob(Ctx *c, const Model *m, Tensor *x, const Batch *b, float *entropy);
 /* Logits [n, v] f32 of rows of x; inference. */

@@ -100,12 +100,12 @@ Tensor *model_decode(Ctx *c, const Model *m, const int *ids, const int *pos, int
     return x;
 }
 
-Tensor *model_forward(Ctx *c, const Model *m, const Batch *b)
+Tensor *model_forward(Ctx *c, const Model *m, const Batch *b, Tensor *feats)
 {
     Attn *attn = arena_alloc(c->arena, sizeof *attn);
     *attn = (Attn){.h = m->cfg.h, .hk = m->cfg.hk, .hd = m->cfg.hd};
     attn_from_segments(attn, c->arena, b->seg, b->n_seg);
-    return model_decode(c, m, b->ids, b->pos, b->n, model_vision(c, m, b), attn);
+    return model_decode(c, m, b->ids, b->pos, b->n, feats, attn);
 }
 
 Tensor *model_logprob(Ctx *c, const Model *m, Tensor *x, const Batch *b, float *entropy)

@@ -38,6 +38,17 @@ typedef struct Linear {
     Lora *lora;   /* NULL: none */
 } Linear;
 
+/* y = down(silu(gate(x)) * up(x)) */
+typedef struct Mlp {
+    Linear gate, up, down;
+} Mlp;
+
+/* What a product with a linear leaves for its backward pass. */
+typedef struct LinearState {
+    Tensor *xa, *xd; /* scale * x A^T, NULL: no adapter; and x after dropout, NULL: x itself */
+    uint32_t key[2];
+} LinearState;
+
 /* Keys and values of one layer, rows of all sequences of a session. Ctx.kv points at an array, one per layer. */
 typedef struct KvCache {
     void *k, *v; /* [rows, hk * hd] */
@@ -70,9 +81,11 @@ struct Node {
     union {
         struct {
             const Linear *l;
-            Tensor *xa, *xd; /* x A^T, and x after dropout (NULL: x itself) */
-            uint32_t key[2];
+            LinearState s;
         } linear;
+        struct {
+            struct MlpState *s;
+        } mlp;
         struct {
             float *rstd;
         } norm;
@@ -95,6 +108,7 @@ struct Node {
         struct {
             BlockFn fn;
             const void *arg;
+            size_t *mark; /* of a block that is kept whole */
         } block;
     } u;
 };
@@ -114,14 +128,12 @@ struct Ctx {
     uint64_t dropout_key; /* of this micro-batch; 0: no dropout */
 };
 
-/* y [n, out] = x [n, in] W^T + bias + adapter */
-Tensor *op_linear(Ctx *c, Tensor *x, const Linear *l);
-/* y = a + b, all [n, d] */
-Tensor *op_add(Ctx *c, Tensor *a, Tensor *b);
+/* y [n, out] = x [n, in] W^T + bias + adapter + residual [n, out] (NULL: none) */
+Tensor *op_linear(Ctx *c, Tensor *x, const Linear *l, Tensor *residual);
+/* y [n, d] = down(silu(gate(x)) * up(x)) + residual; x [n, d] */
+Tensor *op_mlp(Ctx *c, Tensor *x, const Mlp *m, Tensor *residual);
 /* y = x / rms(x) * w; x [n, d], w [1, d] */
 Tensor *op_rmsnorm(Ctx *c, Tensor *x, Tensor *w, float eps);
-/* y = silu(gate) * up, all [n, f] */
-Tensor *op_swiglu(Ctx *c, Tensor *gate, Tensor *up);
 /* y = x Phi(x), [n, d] */
 Tensor *op_gelu(Ctx *c, Tensor *x);
 /* Rotates the heads of x [n, heads * hd] in place (also a view): x must not be used by another op. */

@@ -1,37 +1,6 @@
-/* Ops without weights or with one vector: add, rmsnorm, swiglu, gelu, reshape. */
+/* Ops without weights or with one vector: rmsnorm, gelu, reshape. */
 #include "base/err.h"
 #include "ops/ops.h"
-
-static void check_same(const char *op, const Tensor *a, const Tensor *b)
-{
-    CHECK(a->rows == b->rows && a->cols == b->cols && a->ld == a->cols && b->ld == b->cols, "%s: [%d, %d] and [%d, %d]",
-          op, a->rows, a->cols, b->rows, b->cols);
-}
-
-/* x->grad (+)= g, same shape */
-static void pass_grad(Ctx *c, Tensor *x, const void *g)
-{
-    if (!x->needs_grad) return;
-    bool accumulate;
-    void *dx = tensor_grad(c->arena, x, &accumulate);
-    c->k->scale(dx, g, 1, tensor_count(x), accumulate);
-}
-
-static void add_bwd(Ctx *c, Node *n)
-{
-    pass_grad(c, n->in[0], n->out->grad);
-    pass_grad(c, n->in[1], n->out->grad);
-}
-static const OpDef OP_ADD = {"add", add_bwd};
-
-Tensor *op_add(Ctx *c, Tensor *a, Tensor *b)
-{
-    check_same("add", a, b);
-    Tensor *y = tensor_new(c->arena, a->dtype, a->rows, a->cols);
-    c->k->add(y->data, a->data, b->data, tensor_count(a));
-    tape_record(c, &OP_ADD, y, a, b, NULL, false);
-    return y;
-}
 
 static void rmsnorm_bwd(Ctx *c, Node *n)
 {
@@ -51,25 +20,6 @@ Tensor *op_rmsnorm(Ctx *c, Tensor *x, Tensor *w, float eps)
     c->k->rmsnorm_fwd(y->data, rstd, x->data, w->data, x->rows, x->cols, eps);
     Node *n = tape_record(c, &OP_RMSNORM, y, x, w, NULL, false);
     if (n) n->u.norm.rstd = rstd;
-    return y;
-}
-
-static void swiglu_bwd(Ctx *c, Node *n)
-{
-    Tensor *gate = n->in[0], *up = n->in[1];
-    bool acc_gate, acc_up;
-    void *dg = tensor_grad(c->arena, gate, &acc_gate), *du = tensor_grad(c->arena, up, &acc_up);
-    CHECK(acc_gate == acc_up, "swiglu: gate and up must be used alike");
-    c->k->swiglu_bwd(dg, du, n->out->grad, gate->data, up->data, tensor_count(gate), acc_gate);
-}
-static const OpDef OP_SWIGLU = {"swiglu", swiglu_bwd};
-
-Tensor *op_swiglu(Ctx *c, Tensor *gate, Tensor *up)
-{
-    check_same("swiglu", gate, up);
-    Tensor *y = tensor_new(c->arena, gate->dtype, gate->rows, gate->cols);
-    c->k->swiglu_fwd(y->data, gate->data, up->data, tensor_count(gate));
-    tape_record(c, &OP_SWIGLU, y, gate, up, NULL, false);
     return y;
 }
 

@@ -3,14 +3,23 @@
 #include "base/err.h"
 #include "ops/ops.h"
 
+static Node *tape_push(Ctx *c, const OpDef *op, Tensor *x)
+{
+    CHECK(c->tape->n < c->tape->cap, "tape full (%d nodes) at op %s", c->tape->cap, op->name);
+    Node *n = &c->tape->node[c->tape->n++];
+    *n = (Node){.op = op, .in = {x}};
+    return n;
+}
+
 Node *tape_record(Ctx *c, const OpDef *op, Tensor *out, Tensor *i0, Tensor *i1, Tensor *i2, bool force)
 {
     bool need = force || (i0 && i0->needs_grad) || (i1 && i1->needs_grad) || (i2 && i2->needs_grad);
     if (!c->tape || !need) return NULL;
-    CHECK(c->tape->n < c->tape->cap, "tape full (%d nodes) at op %s", c->tape->cap, op->name);
     out->needs_grad = true;
-    Node *n = &c->tape->node[c->tape->n++];
-    *n = (Node){.op = op, .in = {i0, i1, i2}, .out = out};
+    Node *n = tape_push(c, op, i0);
+    n->in[1] = i1;
+    n->in[2] = i2;
+    n->out = out;
     return n;
 }
 
@@ -19,7 +28,7 @@ void tape_backward(Ctx *c, int from)
     for (int i = c->tape->n - 1; i >= from; i--) {
         Node n = c->tape->node[i];
         c->tape->n = i; /* a block that runs again pushes its nodes from here up */
-        if (n.out->grad) n.op->backward(c, &n);
+        if (!n.out || n.out->grad) n.op->backward(c, &n);
     }
 }
 
@@ -37,23 +46,53 @@ static Tensor *run_quietly(Ctx *c, BlockFn fn, const void *arg, Tensor *x)
     return out;
 }
 
+/* Frees what was allocated since the mark, but for x's gradient where that is among it. */
+static void release_but_grad(Arena *a, Tensor *x, size_t mark)
+{
+    const char *from = x->grad;
+    bool inside = from && from >= a->base + mark && from < a->base + a->used;
+    arena_release(a, mark);
+    if (inside) x->grad = memmove(arena_alloc(a, tensor_bytes(x)), from, tensor_bytes(x));
+}
+
 static void block_bwd(Ctx *c, Node *n)
 {
-    Tensor *x = n->in[0];
-    if (x->needs_grad) tensor_grad_zeroed(c->arena, x); /* outlives the mark below */
     size_t mark = arena_mark(c->arena);
     int from = c->tape->n;
-    Tensor *y = n->u.block.fn(c, n->u.block.arg, x);
+    Tensor *y = n->u.block.fn(c, n->u.block.arg, n->in[0]);
     y->grad = n->out->grad;
     tape_backward(c, from);
-    arena_release(c->arena, mark);
+    release_but_grad(c->arena, n->in[0], mark);
 }
 static const OpDef OP_BLOCK = {"block", block_bwd};
+
+/* A block that is kept whole stands between two nodes: what its backward pass allocates goes when that is done. */
+static void block_end_bwd(Ctx *c, Node *n)
+{
+    *n->u.block.mark = arena_mark(c->arena);
+}
+static const OpDef OP_BLOCK_END = {"block end", block_end_bwd};
+
+static void block_start_bwd(Ctx *c, Node *n)
+{
+    release_but_grad(c->arena, n->in[0], *n->u.block.mark);
+}
+static const OpDef OP_BLOCK_START = {"block start", block_start_bwd};
+
+static Tensor *run_whole(Ctx *c, BlockFn fn, const void *arg, Tensor *x)
+{
+    size_t *mark = arena_alloc(c->arena, sizeof *mark);
+    tape_push(c, &OP_BLOCK_START, x)->u.block.mark = mark;
+    Tensor *y = fn(c, arg, x);
+    Node *end = tape_push(c, &OP_BLOCK_END, y);
+    end->u.block.mark = mark;
+    return y;
+}
 
 Tensor *op_block(Ctx *c, BlockFn fn, const void *arg, Tensor *x, bool trainable)
 {
     bool record = c->tape && (trainable || x->needs_grad);
-    if (record && !c->checkpoint) return fn(c, arg, x);
+    if (record && !c->checkpoint) return run_whole(c, fn, arg, x);
     Tensor *out = run_quietly(c, fn, arg, x);
     Node *n = tape_record(c, &OP_BLOCK, out, x, NULL, NULL, record);
     if (n) {

@@ -99,7 +99,7 @@ static void problem_free(Problem *p)
 }
 
 /* a: y, x, w, x2, w2, bias; added: y itself, where it accumulates. s = {n, out, in}, an adapter of rank ADAPTER_R. */
-static MatmulArgs matmul_args(void *const *a, const Problem *p, Weight w[2])
+static MatmulArgs matmul_args(void *const *a, const Problem *p, Weight w[2], Swiglu *act)
 {
     DType y_type = p->a[0].format == AS_F32 ? DT_F32 : p->dtype;
     w[0] = (Weight){a[2], p->s.d, p->s.e};
@@ -108,6 +108,10 @@ static MatmulArgs matmul_args(void *const *a, const Problem *p, Weight w[2])
     if (p->a[4].n) {
         g.x2 = a[3];
         g.w2 = &w[1];
+    }
+    if (p->n_arrays > 6) {
+        *act = (Swiglu){a[6], a[7], a[8]};
+        g.swiglu = act;
     }
     return g;
 }

@@ -7,14 +7,16 @@
 CALLER(matmul_nt)
 {
     Weight w[2] = {[1] = {a[4], p->s.d, ADAPTER_R}};
-    MatmulArgs g = matmul_args(a, p, w);
+    Swiglu act;
+    MatmulArgs g = matmul_args(a, p, w, &act);
     K(matmul_nt)(&g);
 }
 
 CALLER(matmul_nn)
 {
     Weight w[2] = {[1] = {a[4], ADAPTER_R, p->s.e}};
-    MatmulArgs g = matmul_args(a, p, w);
+    Swiglu act;
+    MatmulArgs g = matmul_args(a, p, w, &act);
     K(matmul_nn)(&g);
 }
 
@@ -26,11 +28,6 @@ CALLER(matmul_tn)
 CALLER(bias_bwd)
 {
     K(bias_bwd)(a[0], a[1], p->s.n, p->s.d);
-}
-
-CALLER(add)
-{
-    K(add)(a[0], a[1], a[2], p->s.n);
 }
 
 CALLER(accumulate)

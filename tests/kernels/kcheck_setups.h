@@ -55,6 +55,39 @@ static void setup_matmul_nn(Problem *p)
     p->flops = 2.0 * (double)(n * out * in);
 }
 
+/* Beside an activation the product is rounded to T before it goes on: half a unit of its own size more. */
+static void allow_rounding(Problem *p, double factor)
+{
+    if (p->dtype == DT_BF16) p->magnitude *= factor * 0x1p12;
+}
+
+/* The product as `up` of an activation: a[6] gate, a[7] unused, a[8] the activation. */
+static void setup_matmul_nt_swiglu(Problem *p)
+{
+    p->accumulate = false;
+    setup_matmul_nt(p);
+    p->a[0].format = AS_T;
+    int64_t count = (int64_t)p->s.n * p->s.d;
+    array_add(p, IN, AS_T, count);
+    array_add(p, IN, AS_T, 0);
+    array_add(p, OUT, AS_T, count);
+    allow_rounding(p, 0.25 * array_max(&p->a[6]));
+}
+
+/* The product as the gradient of an activation: a[6] gate, a[7] up, a[8] the activation again; y is not stored. */
+static void setup_matmul_nn_swiglu(Problem *p)
+{
+    p->accumulate = false;
+    setup_matmul_nn(p);
+    p->a[0].role = IN;
+    int64_t count = (int64_t)p->s.n * p->s.e;
+    array_add(p, INOUT, AS_T, count);
+    array_add(p, INOUT, AS_T, count);
+    array_add(p, OUT, AS_T, p->round % 3 ? count : 0);
+    allow_rounding(p, 0.1 * array_max(&p->a[7]));
+    p->magnitude *= 4;
+}
+
 static void setup_matmul_tn(Problem *p)
 {
     int64_t n = p->s.n, out = p->s.d, in = p->s.e;
@@ -369,9 +402,10 @@ static const Shape VOCAB[] = {{1, 1, 0}, {3, 17, 0}, {17, 63, 0}, {5, 1000, 0}, 
 static const Case CASES[] = {
     CASE(matmul_nt, setup_matmul_nt, MATMUL, S(512, 4864, 896), true),
     CASE(matmul_nn, setup_matmul_nn, MATMUL, S(512, 4864, 896), true),
+    CASE(matmul_nt, setup_matmul_nt_swiglu, MATMUL, S(512, 4864, 896), false),
+    CASE(matmul_nn, setup_matmul_nn_swiglu, MATMUL, S(512, 896, 4864), false),
     CASE(matmul_tn, setup_matmul_tn, MATMUL, S(512, 4864, 896), false),
     CASE(bias_bwd, setup_bias_bwd, ROWS, S(2048, 2048, 0), false),
-    CASE(add, setup_add, COUNT, S(4 << 20, 0, 0), false),
     CASE(accumulate, setup_accumulate, COUNT, S(4 << 20, 0, 0), false),
     CASE(scale, setup_scale, COUNT, S(4 << 20, 0, 0), true),
     CASE(from_f32, setup_from_f32, COUNT, S(4 << 20, 0, 0), false),

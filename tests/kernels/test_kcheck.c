@@ -348,11 +348,11 @@ static void test_nan(void **state)
     static const struct {
         const char *slot;
         int input;
-    } ROW[] = {{"matmul_nt", 1},   {"matmul_nn", 2},   {"matmul_tn", 1},     {"bias_bwd", 1},      {"add", 1},
-               {"scale", 1},       {"from_f32", 1},    {"to_f32", 1},        {"swiglu_fwd", 1},    {"swiglu_fwd", 2},
-               {"swiglu_bwd", 3},  {"gelu_fwd", 1},    {"gelu_bwd", 2},      {"rmsnorm_fwd", 2},   {"rmsnorm_fwd", 3},
-               {"rmsnorm_bwd", 2}, {"rope", 1},        {"attention_fwd", 2}, {"attention_fwd", 3}, {"attention_fwd", 4},
-               {"logprob_fwd", 3}, {"logprob_bwd", 2}, {"adamw", 2},         {"sum_squares", 1}};
+    } ROW[] = {{"matmul_nt", 1},   {"matmul_nn", 2},     {"matmul_tn", 1},     {"bias_bwd", 1},      {"scale", 1},
+               {"from_f32", 1},    {"to_f32", 1},        {"swiglu_fwd", 1},    {"swiglu_fwd", 2},    {"swiglu_bwd", 3},
+               {"gelu_fwd", 1},    {"gelu_bwd", 2},      {"rmsnorm_fwd", 2},   {"rmsnorm_fwd", 3},   {"rmsnorm_bwd", 2},
+               {"rope", 1},        {"attention_fwd", 2}, {"attention_fwd", 3}, {"attention_fwd", 4}, {"logprob_fwd", 3},
+               {"logprob_bwd", 2}, {"adamw", 2},         {"sum_squares", 1}};
     for (DType t = DT_F32; t <= DT_BF16; t++) {
         Tables all = tables_init(t);
         for (size_t r = 0; r < sizeof ROW / sizeof *ROW; r++)

@@ -27,9 +27,8 @@ typedef struct AmxConfig {
 
 static inline void amx_begin(void)
 {
-    static const AmxConfig all = {.palette = 1,
-                                  .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},
-                                  .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
+    static const AmxConfig all = {
+        .palette = 1, .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64}, .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
     _tile_loadconfig(&all);
 }
 

@@ -24,9 +24,10 @@
 #include <sys/mman.h>
 
 #include "kernels/cpu/micro.h"
+#include "kernels/cpu/swiglu.h"
 
 enum {
-    FEW = 16,            /* up to as many rows of x, the weight is streamed instead (few_tmpl.c) */
+    FEW = 16, /* up to as many rows of x, the weight is streamed instead (few_tmpl.c) */
     ROWS = 3 * PANEL_M,
     L2_BYTES = 1400 << 10, /* for packed panels and sums, of 2 MiB */
     B_BYTES = 928 << 10,   /* of those, for panels where the sums do not fit beside them */
@@ -52,6 +53,8 @@ typedef struct Product {
     bool y_by_n; /* y is stored [n, m] */
     const T *bias;
     const void *add;
+    const Swiglu *swiglu;
+    bool backward;        /* swiglu's gradients, of y that is not stored */
     int m_parts, n_parts; /* tasks */
     int slice;            /* of k, a multiple of K_STEP */
 } Product;
@@ -116,13 +119,26 @@ typedef struct Part {
     float *sums;
 } Part;
 
+/* After y[n] at `at`, or instead of it. */
+static inline void store_swiglu(const Product *p, const T *y, int64_t at, int n)
+{
+    T *gate = (T *)p->swiglu->gate + at, *again = p->swiglu->y ? (T *)p->swiglu->y + at : NULL;
+    if (!p->backward) {
+        swiglu_stretch(again, gate, y, n);
+        return;
+    }
+    T *up = (T *)p->swiglu->up + at;
+    if (again) swiglu_stretch(again, gate, up, n);
+    swiglu_grad_stretch(gate, up, y, gate, up, n, false);
+}
+
 /* y = v + bias + add on columns [j, j + n) of row i; n is at most PANEL_N. */
 static inline void store_row(const Product *p, float *restrict v, int i, int j, int n)
 {
     int64_t at = (int64_t)i * p->n + j;
     if (p->bias)
         for (int c = 0; c < n; c++) v[c] += get(p->bias, j + c);
-    if (p->y_type == DT_F32) {
+    if (T_IS_BF16 && p->y_type == DT_F32) {
         const float *add = p->add ? (const float *)p->add + at : NULL;
         if (add)
             for (int c = 0; c < n; c++) v[c] += add[c];
@@ -131,7 +147,9 @@ static inline void store_row(const Product *p, float *restrict v, int i, int j, 
         const T *add = p->add ? (const T *)p->add + at : NULL;
         if (add)
             for (int c = 0; c < n; c++) v[c] += get(add, c);
-        put_row((T *)p->y + at, v, n);
+        T gradient[PANEL_N], *y = p->backward ? gradient : (T *)p->y + at;
+        put_row(y, v, n);
+        if (p->swiglu) store_swiglu(p, y, at, n);
     }
 }
 
@@ -317,13 +335,23 @@ static void product_run(Product *p)
 
 /* ---- slots ------------------------------------------------------------------------------------------------------- */
 
+static void few_swiglu(const Swiglu *s, const T *up, int64_t count)
+{
+    for (int64_t i = 0; i < count; i += SWIGLU_STEP)
+        swiglu_stretch((T *)s->y + i, (const T *)s->gate + i, up + i,
+                       (int)(count - i < SWIGLU_STEP ? count - i : SWIGLU_STEP));
+}
+
 static void matmul_nt(const MatmulArgs *g)
 {
     if (g->n <= FEW) {
         FN(matmul_few)(g);
+        const Swiglu *s = g->swiglu;
+        if (s) few_swiglu(s, g->y, (int64_t)g->n * g->w->out);
         return;
     }
     Product p = {.m = g->n, .n = g->w->out, .y = g->y, .y_type = g->y_type, .bias = g->bias, .add = g->add};
+    p.swiglu = g->swiglu;
     p.f[0] = (Factor){.a = g->x, .b = g->w->data, .k = g->w->in, .b_by_n = true};
     if (g->w2) p.f[1] = (Factor){.a = g->x2, .b = g->w2->data, .k = g->w2->in, .b_by_n = true};
     p.n_factors = g->w2 ? 2 : 1;
@@ -333,6 +361,8 @@ static void matmul_nt(const MatmulArgs *g)
 static void matmul_nn(const MatmulArgs *g)
 {
     Product p = {.m = g->n, .n = g->w->in, .y = g->y, .y_type = g->y_type, .add = g->add};
+    p.swiglu = g->swiglu;
+    p.backward = g->swiglu;
     p.f[0] = (Factor){.a = g->x, .b = g->w->data, .k = g->w->out};
     if (g->w2) p.f[1] = (Factor){.a = g->x2, .b = g->w2->data, .k = g->w2->out};
     p.n_factors = g->w2 ? 2 : 1;

@@ -5,7 +5,7 @@
  * Work is cut by size alone (grains below), and whatever is summed across tasks is summed by the task that owns the
  * result, so the bits do not depend on the number of threads.
  */
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/swiglu.h"
 
 enum {
     GRAIN = 16384,      /* elements of a task */
@@ -69,18 +69,6 @@ static void loop_columns(Loop *l, int n, int d)
 
 /* ---- elementwise ------------------------------------------------------------------------------------------------- */
 
-static void add_part(const Loop *l, int64_t lo, int64_t hi)
-{
-    T *restrict y = l->y;
-    const T *restrict a = l->a, *restrict b = l->b;
-    for (int64_t i = lo; i < hi; i++) put(y, i, get(a, i) + get(b, i));
-}
-
-static void add(void *y, const void *a, const void *b, int64_t count)
-{
-    loop_elements(&(Loop){.part = add_part, .y = y, .a = a, .b = b}, count);
-}
-
 static void accumulate_part(const Loop *l, int64_t lo, int64_t hi)
 {
     T *restrict y = l->y;
@@ -143,9 +131,11 @@ static void to_f32(float *y, const void *x, int64_t count, bool acc)
 
 static void swiglu_fwd_part(const Loop *l, int64_t lo, int64_t hi)
 {
-    T *restrict y = l->y;
-    const T *restrict g = l->a, *restrict u = l->b;
-    for (int64_t i = lo; i < hi; i++) put(y, i, get(g, i) / (1 + exp_f32(-get(g, i))) * get(u, i));
+    T *y = l->y;
+    const T *g = l->a, *u = l->b;
+    int64_t i = lo;
+    for (; i + SWIGLU_STEP <= hi; i += SWIGLU_STEP) swiglu_stretch(y + i, g + i, u + i, SWIGLU_STEP);
+    swiglu_stretch(y + i, g + i, u + i, (int)(hi - i));
 }
 
 static void swiglu_fwd(void *y, const void *g, const void *u, int64_t count)
@@ -153,17 +143,14 @@ static void swiglu_fwd(void *y, const void *g, const void *u, int64_t count)
     loop_elements(&(Loop){.part = swiglu_fwd_part, .y = y, .a = g, .b = u}, count);
 }
 
-/* silu'(g) = s (1 + g (1 - s)), s = 1 / (1 + exp(-g)) */
 static inline ALWAYS_INLINE void swiglu_bwd_loop(const Loop *l, int64_t lo, int64_t hi, bool acc)
 {
-    T *restrict dg = l->y, *restrict du = l->y2;
-    const T *restrict dy = l->a, *restrict g = l->b, *restrict u = l->c;
-    for (int64_t i = lo; i < hi; i++) {
-        float x = get(g, i), d = get(dy, i), s = 1 / (1 + exp_f32(-x));
-        float to_g = d * get(u, i) * s * (1 + x * (1 - s)), to_u = d * x * s;
-        put(dg, i, acc ? get(dg, i) + to_g : to_g);
-        put(du, i, acc ? get(du, i) + to_u : to_u);
-    }
+    T *dg = l->y, *du = l->y2;
+    const T *dy = l->a, *g = l->b, *u = l->c;
+    int64_t i = lo;
+    for (; i + SWIGLU_STEP <= hi; i += SWIGLU_STEP)
+        swiglu_grad_stretch(dg + i, du + i, dy + i, g + i, u + i, SWIGLU_STEP, acc);
+    swiglu_grad_stretch(dg + i, du + i, dy + i, g + i, u + i, (int)(hi - i), acc);
 }
 
 static void swiglu_bwd_part(const Loop *l, int64_t lo, int64_t hi)
@@ -605,7 +592,6 @@ void FN(kernels_fill)(Kernels *k)
     FN(kernels_fill_matmul)(k);
     FN(kernels_fill_attention)(k);
     k->bias_bwd = bias_bwd;
-    k->add = add;
     k->accumulate = accumulate;
     k->scale = scale;
     k->from_f32 = from_f32;

@@ -151,8 +151,7 @@ static inline void pack_panel_by_n(Word *restrict to, const T *b, int64_t ld, in
         for (int w = 0; w < done_w; w += 16) {
             /* the next 16 rows, in the order in which they lie in memory: where that is far away it matters */
             fetch_rows(b + (j + 16) * ld, ld * (int64_t)sizeof(T), 16, k * (int64_t)sizeof(T), w / 16, done_w / 16);
-            turn_words(to + word_at(w, j), B_LD * 4, (const char *)(b + j * ld + w * K_PAIR),
-                       ld * (int64_t)sizeof(T));
+            turn_words(to + word_at(w, j), B_LD * 4, (const char *)(b + j * ld + w * K_PAIR), ld * (int64_t)sizeof(T));
         }
 #endif
     for (int w = 0; w < words; w++)
