@@ -93,6 +93,9 @@ help:
 	@echo "make test T=tokenizer    runs the test programs whose path holds the word"
 	@echo "make fuzz T=json SECONDS=60    fuzzes one parser (clang)"
 	@echo "make format              clang-format over all sources"
+	@echo "make bench CONFIG=C.json PEERS='python bench_peers.py'    side by side, into docs/results/peers.csv"
+	@echo "make tables              the tables of docs/speed.md from docs/results/*.csv"
+	@echo "make profile CASE=lora CONFIG=C.json    where the time of a step goes (perf)"
 	@echo "make longest, layers     the longest functions and files; forbidden includes"
 	@echo "make deps                installs missing packages (Debian, Ubuntu)"
 	@echo "make install PREFIX=/usr/local DESTDIR="
@@ -242,6 +245,17 @@ layers:
 	@tools/layers.sh
 format:
 	@find src include tests -name '*.c' -o -name '*.h' -o -name '*.cc' | xargs clang-format -i
+
+# ---- speed -----------------------------------------------------------------------------------------------------------
+# The scripts take CONFIG, CASES, FLAGS, PEERS and what else they know (tools/bench_peers.sh, profile.sh) from the command
+# line of make.
+.PHONY: bench tables profile
+bench: $(BUILD)/osler
+	@OSLER=$(BUILD)/osler tools/bench_peers.sh
+tables:
+	@tools/result_tables.sh docs/speed.md
+profile: $(BUILD)/osler
+	@OSLER=$(BUILD)/osler OUT=$(BUILD) tools/profile.sh
 
 # ---- installing ------------------------------------------------------------------------------------------------------
 define OSLER_PC

@@ -10,9 +10,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { GATHER_BYTES = 1 << 16 };
+/* COARSEST_CLOCK_S: how finely the file systems in use tell times apart; FAT is the worst. */
+enum { GATHER_BYTES = 1 << 16, COARSEST_CLOCK_S = 2 };
 
 static int inject_countdown, inject_errno;
 
@@ -30,6 +32,21 @@ static bool injected(void)
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+static FileStamp stamp_of(const struct stat *st)
+{
+    static const int64_t SECOND = 1000000000;
+    return (FileStamp){st->st_dev, st->st_ino, st->st_size, st->st_mtim.tv_sec * SECOND + st->st_mtim.tv_nsec,
+                       st->st_ctim.tv_sec * SECOND + st->st_ctim.tv_nsec};
+}
+
+int file_stamp(FileStamp *s, const char *path, Err *err)
+{
+    struct stat st;
+    if (stat(path, &st)) return err_errno(err, "%s", path);
+    *s = stamp_of(&st);
+    return 0;
+}
 
 int file_map(FileMap *m, const char *path, Err *err)
 {
@@ -51,6 +68,8 @@ int file_map(FileMap *m, const char *path, Err *err)
         m->data = p;
         m->size = (size_t)st.st_size;
     }
+    m->stamp = stamp_of(&st);
+    m->settled = st.st_ctim.tv_sec + COARSEST_CLOCK_S < time(NULL);
     close(fd);
     return 0;
 }
@@ -155,17 +174,18 @@ void file_abandon(FileWriter *w)
     writer_release(w);
 }
 
-/* Flushes what was written and gives it its name. */
-static void writer_publish(FileWriter *w)
+/* Flushes what was written to the disk, where wanted, and gives it its name. */
+static void writer_publish(FileWriter *w, bool to_disk)
 {
     if (w->failed || !w->tmp) return;
-    if (injected() || fsync(w->fd) || injected() || rename(w->tmp, w->path)) w->failed = errno;
+    if (to_disk && (injected() || fsync(w->fd))) w->failed = errno;
+    else if (injected() || rename(w->tmp, w->path)) w->failed = errno;
 }
 
-int file_commit(FileWriter *w, Err *err)
+static int writer_finish(FileWriter *w, bool to_disk, Err *err)
 {
     flush_pending(w);
-    writer_publish(w);
+    writer_publish(w, to_disk);
     if (w->failed) {
         errno = w->failed;
         err_errno(err, "%s: cannot write", w->path);
@@ -174,10 +194,20 @@ int file_commit(FileWriter *w, Err *err)
         return -1;
     }
     char *dir = path_dirname(w->path);
-    int rc = w->tmp ? dir_sync(dir, err) : 0;
+    int rc = to_disk && w->tmp ? dir_sync(dir, err) : 0;
     free(dir);
     writer_release(w);
     return rc;
+}
+
+int file_commit(FileWriter *w, Err *err)
+{
+    return writer_finish(w, true, err);
+}
+
+int file_publish(FileWriter *w, Err *err)
+{
+    return writer_finish(w, false, err);
 }
 
 int file_save(const char *path, const void *bytes, size_t n, Err *err)

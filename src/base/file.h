@@ -20,10 +20,22 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+/*
+ * Tells one state of a file from another, as far as the file system can: whatever is written to it later changes
+ * `changed_ns` (which no program can set), and a file that takes its place has another inode.  Compare with memcmp.
+ */
+typedef struct FileStamp {
+    uint64_t device, inode;
+    int64_t size, written_ns, changed_ns;
+} FileStamp;
+int file_stamp(FileStamp *s, const char *path, Err *err);
+
 /* A read-only view of a whole file. data is NULL for an empty file. */
 typedef struct FileMap {
     const unsigned char *data;
     size_t size;
+    FileStamp stamp; /* when it was mapped */
+    bool settled;    /* its last change was long enough before that the next one cannot carry the same time */
 } FileMap;
 
 int file_map(FileMap *m, const char *path, Err *err);
@@ -43,7 +55,9 @@ int file_create(FileWriter *w, const char *path, Err *err);
 void file_write(FileWriter *w, const void *bytes, size_t n);
 void file_printf(FileWriter *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int file_commit(FileWriter *w, Err *err); /* fsync, rename over path, fsync of the folder; always releases w */
-void file_abandon(FileWriter *w);         /* removes the temporary file and releases w */
+/* As file_commit without the flushes, for what can be made again: after a power cut the file may hold anything. */
+int file_publish(FileWriter *w, Err *err);
+void file_abandon(FileWriter *w); /* removes the temporary file and releases w */
 
 /* bytes -> path, atomically. */
 int file_save(const char *path, const void *bytes, size_t n, Err *err);

@@ -1,10 +1,16 @@
 #include "base/sha256.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
 
 enum { READ_BYTES = 1 << 20 };
 
@@ -25,7 +31,7 @@ static uint32_t rotr(uint32_t x, int n)
 }
 
 /* One block of 64 bytes (FIPS 180-4, 6.2.2); the letters are the standard's. */
-static void compress(uint32_t state[8], const unsigned char *p)
+static void compress_block(uint32_t state[8], const unsigned char *p)
 {
     uint32_t w[64];
     for (int t = 0; t < 16; t++, p += 4)
@@ -47,6 +53,85 @@ static void compress(uint32_t state[8], const unsigned char *p)
     state[4] += e, state[5] += f, state[6] += g, state[7] += h;
 }
 
+static void compress_plain(uint32_t state[8], const unsigned char *p, size_t blocks)
+{
+    for (; blocks > 0; blocks--, p += 64) compress_block(state, p);
+}
+
+/* ---- the processor's own instructions --------------------------------------------------------------------------- */
+
+#if defined(__x86_64__)
+/*
+ * Four rounds a turn.  The instructions want the state as two vectors, from the highest word down: a b e f and c d g h.
+ * w[i % 4] holds words 4i .. 4i + 3 of the message schedule; sha256msg1 adds s0, sha256msg2 adds s1, and the words at
+ * t - 7 lie across two vectors (alignr).
+ */
+__attribute__((target("sha,sse4.1"))) static void compress_sha(uint32_t state[8], const unsigned char *p, size_t blocks)
+{
+    const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203); /* to big-endian words */
+    __m128i abcd = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)state), 0x1b),
+            efgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(state + 4)), 0x1b),
+            abef = _mm_unpackhi_epi64(efgh, abcd), cdgh = _mm_unpacklo_epi64(efgh, abcd), w[4];
+    for (; blocks > 0; blocks--, p += 64) {
+        __m128i abef0 = abef, cdgh0 = cdgh;
+        for (int i = 0; i < 16; i++) {
+            __m128i *now = &w[i % 4], last = w[(i + 3) % 4];
+            if (i < 4) {
+                *now = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(p + 16 * i)), swap);
+            } else {
+                __m128i t = _mm_sha256msg1_epu32(*now, w[(i + 1) % 4]);
+                t = _mm_add_epi32(t, _mm_alignr_epi8(last, w[(i + 2) % 4], 4));
+                *now = _mm_sha256msg2_epu32(t, last);
+            }
+            __m128i m = _mm_add_epi32(*now, _mm_loadu_si128((const __m128i *)(K + 4 * i)));
+            cdgh = _mm_sha256rnds2_epu32(cdgh, abef, m);
+            abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(m, 0x0e));
+        }
+        abef = _mm_add_epi32(abef, abef0);
+        cdgh = _mm_add_epi32(cdgh, cdgh0);
+    }
+    abcd = _mm_unpackhi_epi64(cdgh, abef);
+    efgh = _mm_unpacklo_epi64(cdgh, abef);
+    _mm_storeu_si128((__m128i *)state, _mm_shuffle_epi32(abcd, 0x1b));
+    _mm_storeu_si128((__m128i *)(state + 4), _mm_shuffle_epi32(efgh, 0x1b));
+}
+
+static bool has_sha(void)
+{
+    unsigned a, b, c, d, b7;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !__get_cpuid_count(7, 0, &a, &b7, &a, &d)) return false;
+    return (c & bit_SSE4_1) && (b7 & 1u << 29);
+}
+#else
+static void compress_sha(uint32_t state[8], const unsigned char *p, size_t blocks)
+{
+    compress_plain(state, p, blocks);
+}
+
+static bool has_sha(void)
+{
+    return false;
+}
+#endif
+
+enum { UNKNOWN, PLAIN, FAST };
+static atomic_int way;
+
+void sha256_plain(bool plain)
+{
+    atomic_store(&way, plain ? PLAIN : UNKNOWN);
+}
+
+static void compress(uint32_t state[8], const unsigned char *p, size_t blocks)
+{
+    int now = atomic_load(&way);
+    if (now == UNKNOWN) atomic_store(&way, now = has_sha() ? FAST : PLAIN);
+    if (now == FAST) compress_sha(state, p, blocks);
+    else compress_plain(state, p, blocks);
+}
+
+/* ---- any number of bytes ---------------------------------------------------------------------------------------- */
+
 /* FIPS 180-4, 5.3.3: the same of the square roots of the first 8 primes. */
 void sha256_init(Sha256 *s)
 {
@@ -60,10 +145,11 @@ void sha256_add(Sha256 *s, const void *bytes, size_t n)
     while (n > 0) {
         size_t used = s->bytes % 64, k = n < 64 - used ? n : 64 - used;
         if (k == 64) {
-            compress(s->h, p);
+            k = n / 64 * 64;
+            compress(s->h, p, n / 64);
         } else {
             memcpy(s->block + used, p, k);
-            if (used + k == 64) compress(s->h, s->block);
+            if (used + k == 64) compress(s->h, s->block, 1);
         }
         s->bytes += k;
         p += k;

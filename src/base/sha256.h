@@ -7,11 +7,13 @@
  *   char hex[SHA256_HEX];
  *   sha256_hex(&s, hex);                      s is used up
  *
- * or, of a file, sha256_file(hex, path, err).
+ * or, of a file, sha256_file(hex, path, err).  Processors that have instructions for it take about 0.7 ns a byte, others
+ * four times as long.
  */
 #ifndef OSLER_BASE_SHA256_H
 #define OSLER_BASE_SHA256_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,5 +32,7 @@ void sha256_add(Sha256 *s, const void *bytes, size_t n);
 void sha256_hex(Sha256 *s, char hex[SHA256_HEX]);
 /* Lower-case hexadecimal digits of the file's hash. */
 int sha256_file(char hex[SHA256_HEX], const char *path, Err *err);
+/* For the tests: true leaves the processor's own instructions out. */
+void sha256_plain(bool plain);
 
 #endif

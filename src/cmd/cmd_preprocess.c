@@ -24,7 +24,8 @@ static const Opt TABLE[] = {
 typedef struct Picture {
     const char *ref;
     ImagePlan plan;
-    float *patches;
+    unsigned char *rgb; /* at its planned size */
+    size_t at;          /* of its patches in pixel_values, in bytes */
     Err err;
 } Picture;
 
@@ -32,19 +33,16 @@ typedef struct Pictures {
     ImageProcessor proc;
     Picture *at;
     int n;
+    char *out; /* pixel_values */
 } Pictures;
 
 static int load_picture(Picture *p, const ImageProcessor *proc, Err *err)
 {
-    Image im;
-    if (image_load(&im, p->ref, err)) return -1;
-    int rc = image_plan(&p->plan, proc, im.w, im.h, err);
-    if (rc == 0) {
-        p->patches = xmalloc(image_patch_bytes(proc, &p->plan));
-        rc = image_patches(p->patches, proc, &p->plan, &im, err);
-    }
-    image_release(&im);
-    return rc ? err_context(err, "%s", p->ref) : 0;
+    int w, h;
+    if (image_size(&w, &h, p->ref, err)) return -1;
+    if (image_plan(&p->plan, proc, w, h, err)) return err_context(err, "%s", p->ref);
+    p->rgb = xmalloc(image_plan_bytes(&p->plan));
+    return image_load_planned(p->rgb, proc, &p->plan, p->ref, err);
 }
 
 static void load_task(void *arg, int task)
@@ -53,23 +51,27 @@ static void load_task(void *arg, int task)
     load_picture(&p->at[task], &p->proc, &p->at[task].err);
 }
 
+static void fill_task(void *arg, int task)
+{
+    const Pictures *p = arg;
+    const Picture *pic = &p->at[task];
+    image_patches((float *)(void *)(p->out + pic->at), &p->proc, &pic->plan, pic->rgb);
+}
+
 /* pixel_values: the patches of all pictures behind one another. */
 static void fill_pixels(void *dst, const void *arg)
 {
-    const Pictures *p = arg;
-    char *at = dst;
-    for (int i = 0; i < p->n; i++) {
-        size_t n = image_patch_bytes(&p->proc, &p->at[i].plan);
-        memcpy(at, p->at[i].patches, n);
-        at += n;
-    }
+    Pictures p = *(const Pictures *)arg;
+    p.out = dst;
+    pool_run(p.n, fill_task, &p);
 }
 
-static int save(const Pictures *p, const char *path, Err *err)
+static int save(Pictures *p, const char *path, Err *err)
 {
     int64_t *grid = xmalloc(sizeof *grid * 3 * (size_t)p->n), rows = 0;
     for (int i = 0; i < p->n; i++) {
         const ImagePlan *plan = &p->at[i].plan;
+        p->at[i].at = (size_t)rows * (size_t)image_patch_dim(&p->proc) * sizeof(float);
         rows += (int64_t)plan->grid_h * plan->grid_w;
         grid[3 * i] = 1;
         grid[3 * i + 1] = plan->grid_h;
@@ -101,7 +103,7 @@ static int run(void *opts, const StrList *operands, Err *err)
     for (int i = 0; i < p.n && !err->msg[0]; i++)
         if (p.at[i].err.msg[0]) *err = p.at[i].err;
     int rc = err->msg[0] ? -1 : save(&p, o->out, err);
-    for (int i = 0; i < p.n; i++) free(p.at[i].patches);
+    for (int i = 0; i < p.n; i++) free(p.at[i].rgb);
     free(p.at);
     return rc;
 }

@@ -10,6 +10,8 @@ int open_engine(Engine *e, const Common *c, const ModelOpts *m, const EngineOpti
     o.dtype = common_dtype(c);
     o.min_pixels = m->min_pixels;
     o.max_pixels = m->max_pixels;
+    o.vision_cache = m->vision_cache;
+    o.vision_cache_bytes = (int64_t)(m->vision_cache_gib * (1 << 30));
     return engine_open(e, &o, err);
 }
 

@@ -14,6 +14,8 @@
 typedef struct ModelOpts {
     char *dir, *adapter;
     int64_t min_pixels, max_pixels;
+    char *vision_cache;
+    double vision_cache_gib;
 } ModelOpts;
 
 /* clang-format off */
@@ -28,7 +30,11 @@ typedef struct ModelOpts {
      .help = "checkpoint directory"},                                                                                  \
     {"adapter", OPT_PATH, offsetof(T, model.adapter), .alias = "adapter_name_or_path",                                 \
      .help = "PEFT adapter directory"},                                                                                \
-    PIXEL_ROWS(T)
+    PIXEL_ROWS(T),                                                                                                     \
+    {"vision_cache", OPT_PATH, offsetof(T, model.vision_cache),                                                        \
+     .help = "folder that keeps what the vision tower makes of an image; other runs may share it"},                    \
+    {"vision_cache_gib", OPT_REAL, offsetof(T, model.vision_cache_gib), .def = "10", .min = 1e-6, .max = 1e6,          \
+     .help = "its limit; what was not used for the longest time goes first"}
 /* clang-format on */
 
 /* For inference, or with what `train` (NULL: nothing) says. */

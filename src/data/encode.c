@@ -66,35 +66,28 @@ static int plan_images(Encoded *x, Encoder *e, const Sample *s, Err *err)
     return 0;
 }
 
-static int load_patches(float *patches, const Encoder *e, const ImagePlan *plan, const char *ref, Err *err)
+size_t encoded_pixel_bytes(const Encoded *x)
 {
-    Image im;
-    ImagePlan now;
-    if (image_load(&im, ref, err)) return -1;
-    int rc = image_plan(&now, e->processor, im.w, im.h, err);
-    if (rc == 0 && (now.grid_w != plan->grid_w || now.grid_h != plan->grid_h))
-        rc = err_set(err, "decodes to %d x %d pixels, which is not what its header said", im.w, im.h);
-    if (rc == 0) rc = image_patches(patches, e->processor, plan, &im, err);
-    image_release(&im);
-    return rc ? err_context(err, "%s", ref) : 0;
+    size_t bytes = 0;
+    for (int k = 0; k < x->n_images; k++) bytes += image_plan_bytes(&x->plan[k]);
+    return bytes;
 }
 
 int encode_pixels(Encoded *x, const Encoder *e, const Sample *s, Err *err)
 {
     if (x->n_images == 0 || x->pixels) return 0;
-    size_t dim = (size_t)image_patch_dim(e->processor), at = 0;
-    float *pixels = malloc((size_t)x->n_patches * dim * sizeof *pixels);
+    size_t at = 0;
+    unsigned char *pixels = malloc(encoded_pixel_bytes(x));
     if (!pixels) {
         err_set(err, "not enough memory for %d image patches", x->n_patches);
         return err_hint(err, "lower max_pixels");
     }
     for (int k = 0; k < x->n_images; k++) {
-        const ImagePlan *plan = &x->plan[k];
-        if (load_patches(pixels + at * dim, e, plan, s->images[k], err)) {
+        if (image_load_planned(pixels + at, e->processor, &x->plan[k], s->images[k], err)) {
             free(pixels);
             return -1;
         }
-        at += (size_t)plan->grid_w * (size_t)plan->grid_h;
+        at += image_plan_bytes(&x->plan[k]);
     }
     x->pixels = pixels;
     return 0;

@@ -55,7 +55,7 @@ typedef struct Encoded {
     ImagePlan *plan; /* [n_images] */
     int n_images;
     Answer chosen, rejected; /* ENCODE_PAIR only */
-    float *pixels;           /* [n_patches, patch_dim] after encode_pixels, else NULL */
+    unsigned char *pixels; /* after encode_pixels, else NULL: the images behind one another, [plan.h][plan.w][3] each */
     int n_patches;
 } Encoded;
 void encoded_release(Encoded *x);
@@ -66,8 +66,13 @@ void encoded_release(Encoded *x);
  */
 int encode_sample(Encoded *x, Encoder *e, const Sample *s, EncodeAs as, Err *err);
 
-/* Decodes and cuts the images into x->pixels. Nothing to do for a sample without images. */
+/*
+ * Decodes the images and resizes them to their plans.  Nothing to do for a sample without images.  Cutting them into
+ * normalised patches, eight times as large, is left to the batch (pack.h), which does it where they are to lie.
+ */
 int encode_pixels(Encoded *x, const Encoder *e, const Sample *s, Err *err);
+/* Bytes of x->pixels, once there. */
+size_t encoded_pixel_bytes(const Encoded *x);
 
 /* The tokens of an answer as the model would write it: the text alone, then <|im_end|>. */
 void encode_answer(Answer *a, const Encoder *e, const char *text);

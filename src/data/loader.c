@@ -1,17 +1,19 @@
 #include "data/loader.h"
 
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/rng.h"
 
-/* A window of a pack closes at this many budgets of tokens, so its images fit into memory whatever their size. */
-enum { WINDOW_BUDGETS = 8, BATCHES_AHEAD = 4, MAX_AHEAD = 256 };
-/* Workers pause while this many bytes of pixels wait to be taken. */
+enum { BATCHES_AHEAD = 4, MAX_AHEAD = 256, PACKS_AHEAD = 8 };
+/* No further pictures are decoded while this many bytes of them wait to be taken. */
 static const size_t AHEAD_BYTES = (size_t)256 << 20;
 
 /* What became of one position of the order. */
 typedef struct Item {
-    int source; /* sample number */
+    int64_t position; /* counted from epoch 0 on */
+    int source;       /* sample number */
     bool ok;
     Encoded x; /* ok */
     Err *why;  /* not ok */
@@ -22,37 +24,52 @@ typedef struct Slot {
     Item item;
 } Slot;
 
+/* A batch that is chosen; its pictures are being decoded. */
+typedef struct Pack {
+    Item *item;
+    int n;
+    int undecoded;     /* items whose pictures are not there yet; under the lock */
+    size_t bytes;      /* of all pictures */
+    LoaderState after; /* where the loader stands behind it */
+} Pack;
+
+typedef struct Picture {
+    Pack *pack;
+    Item *item;
+} Picture;
+
 struct Loader {
     const Dataset *data;
     Encoder *encoder;
     LoaderOptions opt;
     bool count_only; /* lengths are enough: images are not decoded */
-    int64_t limit;   /* positions counted from epoch 0 on, as all of these: */
-    int64_t head;    /* the next one to be taken */
+    int64_t start;   /* position from which on samples are read, after those that were waiting */
+    int64_t end;     /* jobs there are: samples to read and those that were waiting */
+    int64_t head;    /* the job whose item is taken next */
 
     /* Shared with the workers under `lock`. */
     pthread_mutex_t lock;
     pthread_cond_t work, ready;
-    int64_t next; /* the next one to be made; head <= next <= head + n_slots */
-    Slot *slot;   /* position p waits in slot[p % n_slots] */
+    int64_t next; /* the job to be begun next; head <= next <= head + n_slots */
+    Slot *slot;   /* job j waits in slot[j % n_slots] */
     int n_slots;
-    size_t waiting_bytes;
+    size_t waiting_bytes; /* of pictures in slots */
+    VEC(Picture) picture; /* of chosen packs, to be decoded; those before picture_head are taken */
+    int picture_head;
     bool stop;
     int *order; /* of order_epoch */
     int64_t order_epoch;
     pthread_t *thread;
     int n_threads;
 
-    /* The window that is being given out. */
-    VEC(Item) window;
-    VEC(int) pack; /* batch of each item */
-    int n_packs, done;
-    int64_t window_start;
+    VEC(Item) window; /* good items that are in no pack yet, by position */
+    Pack *pack[PACKS_AHEAD];
+    int n_packs;
     LoaderState state;
 
     unsigned char *reported; /* per sample: already in `bad` */
     VEC(BadRow) bad;
-    int64_t bad_run; /* bad positions since the last good one */
+    int64_t unread_run, undecoded_run; /* samples that could not be encoded, decoded, since the last that could */
 };
 
 void epoch_order(int *order, int n, bool shuffle, uint64_t seed, int64_t epoch)
@@ -69,15 +86,11 @@ void epoch_order(int *order, int n, bool shuffle, uint64_t seed, int64_t epoch)
 
 /* ---- workers ----------------------------------------------------------------------------------------------------- */
 
-static size_t item_bytes(const Loader *l, const Item *it)
-{
-    return (size_t)it->x.n_patches * (size_t)image_patch_dim(l->encoder->processor) * sizeof(float);
-}
-
 static void item_release(Item *it)
 {
     encoded_release(&it->x);
     free(it->why);
+    it->why = NULL;
 }
 
 /* A conversation without targets would train nothing. */
@@ -88,18 +101,36 @@ static int check_targets(const Encoded *x, EncodeAs as, Err *err)
     return err_hint(err, "add the answer, or take the row out of the training data");
 }
 
-static Item make_item(const Loader *l, int source)
+static void item_fail(Item *it, const Err *why)
 {
-    const Sample *s = &l->data->sample[source];
-    Item it = {.source = source};
+    encoded_release(&it->x);
+    it->ok = false;
+    it->why = xmalloc(sizeof *it->why);
+    *it->why = *why;
+}
+
+static void item_decode(const Loader *l, Item *it)
+{
     Err why = {0};
-    it.ok = encode_sample(&it.x, l->encoder, s, l->opt.as, &why) == 0 && check_targets(&it.x, l->opt.as, &why) == 0 &&
-            (l->count_only || encode_pixels(&it.x, l->encoder, s, &why) == 0);
-    if (it.ok) return it;
-    encoded_release(&it.x);
-    it.why = xmalloc(sizeof *it.why);
-    *it.why = why;
+    if (encode_pixels(&it->x, l->encoder, &l->data->sample[it->source], &why)) item_fail(it, &why);
+}
+
+/* Without packing every good sample is used next, so its pictures are decoded at once. */
+static Item make_item(const Loader *l, int64_t position, int source)
+{
+    Item it = {.position = position, .source = source, .ok = true};
+    Err why = {0};
+    if (encode_sample(&it.x, l->encoder, &l->data->sample[source], l->opt.as, &why) ||
+        check_targets(&it.x, l->opt.as, &why))
+        item_fail(&it, &why);
+    if (it.ok && !l->opt.packing && !l->count_only) item_decode(l, &it);
     return it;
+}
+
+static int64_t job_position(const Loader *l, int64_t job)
+{
+    const LoaderState *s = &l->opt.start;
+    return job < s->n_waiting ? l->start - s->behind[job] : l->start + job - s->n_waiting;
 }
 
 /* Sample at a position. Positions are asked for in rising order, so one epoch's order is kept at a time. */
@@ -111,10 +142,28 @@ static int sample_at(Loader *l, int64_t position)
     return l->order[position % l->data->n];
 }
 
-static bool may_start(const Loader *l)
+/* Both are called, and return, with the lock held. */
+static void work_on_sample(Loader *l)
 {
-    if (l->next >= l->limit || l->next - l->head >= l->n_slots) return false;
-    return l->waiting_bytes < AHEAD_BYTES;
+    int64_t job = l->next++, position = job_position(l, job);
+    int source = sample_at(l, position);
+    pthread_mutex_unlock(&l->lock);
+    Item it = make_item(l, position, source);
+    pthread_mutex_lock(&l->lock);
+    Slot *slot = &l->slot[job % l->n_slots];
+    slot->item = it;
+    slot->ready = true;
+    if (it.x.pixels) l->waiting_bytes += encoded_pixel_bytes(&it.x);
+}
+
+static void work_on_picture(Loader *l)
+{
+    Picture p = l->picture.at[l->picture_head++];
+    if (l->picture_head == l->picture.n) l->picture_head = l->picture.n = 0;
+    pthread_mutex_unlock(&l->lock);
+    item_decode(l, p.item);
+    pthread_mutex_lock(&l->lock);
+    p.pack->undecoded--;
 }
 
 static void *worker_main(void *arg)
@@ -122,20 +171,12 @@ static void *worker_main(void *arg)
     Loader *l = arg;
     pthread_mutex_lock(&l->lock);
     while (!l->stop) {
-        if (!may_start(l)) {
-            pthread_cond_wait(&l->work, &l->lock);
-            continue;
-        }
-        int64_t position = l->next++;
-        int source = sample_at(l, position);
-        pthread_mutex_unlock(&l->lock);
-        Item it = make_item(l, source);
-        pthread_mutex_lock(&l->lock);
-        Slot *slot = &l->slot[position % l->n_slots];
-        slot->item = it;
-        slot->ready = true;
-        l->waiting_bytes += item_bytes(l, &it);
-        pthread_cond_signal(&l->ready);
+        bool picture = l->picture_head < l->picture.n;
+        bool sample = l->next < l->end && l->next - l->head < l->n_slots && l->waiting_bytes < AHEAD_BYTES;
+        if (picture) work_on_picture(l);
+        else if (sample) work_on_sample(l);
+        if (picture || sample) pthread_cond_signal(&l->ready);
+        else pthread_cond_wait(&l->work, &l->lock);
     }
     pthread_mutex_unlock(&l->lock);
     return NULL;
@@ -149,17 +190,17 @@ static Item take_item(Loader *l)
     while (!slot->ready) pthread_cond_wait(&l->ready, &l->lock);
     slot->ready = false;
     Item it = slot->item;
-    l->waiting_bytes -= item_bytes(l, &it);
+    if (it.x.pixels) l->waiting_bytes -= encoded_pixel_bytes(&it.x);
     l->head++;
     pthread_cond_broadcast(&l->work);
     pthread_mutex_unlock(&l->lock);
     return it;
 }
 
-/* ---- the window -------------------------------------------------------------------------------------------------- */
+/* ---- what cannot be used ----------------------------------------------------------------------------------------- */
 
-/* Records a bad sample the first time it is met. Takes `it`. */
-static int record_bad(Loader *l, Item *it, Err *err)
+/* Records a bad sample the first time it is met; `run` is how many there now are in a row. Takes what `it` holds. */
+static int record_bad(Loader *l, Item *it, int64_t run, Err *err)
 {
     const Sample *s = &l->data->sample[it->source];
     int limit = l->opt.max_bad_samples;
@@ -167,7 +208,7 @@ static int record_bad(Loader *l, Item *it, Err *err)
         l->reported[it->source] = 1;
         vec_push(&l->bad, bad_row(s->at, it->why));
     }
-    bool too_many = limit >= 0 && l->bad.n > limit, all_bad = ++l->bad_run >= l->data->n;
+    bool too_many = limit >= 0 && l->bad.n > limit, all_bad = run >= l->data->n;
     if (too_many || all_bad) {
         *err = *it->why;
         sample_context(s, err);
@@ -179,102 +220,191 @@ static int record_bad(Loader *l, Item *it, Err *err)
     return too_many || all_bad ? -1 : 0;
 }
 
+/* ---- choosing ---------------------------------------------------------------------------------------------------- */
+
 static int item_rows(const Item *it)
 {
     return it->x.n + it->x.chosen.n + it->x.rejected.n;
 }
 
-static void window_clear(Loader *l)
+/* Takes good items until `most` wait or the samples end. */
+static int collect(Loader *l, int most, Err *err)
 {
-    for (int i = 0; i < l->window.n; i++) item_release(&l->window.at[i]);
-    l->window.n = 0;
-}
-
-/* Takes good items until the window is full or the samples end. */
-static int collect(Loader *l, Err *err)
-{
-    int budget = l->encoder->max_length, most = l->opt.packing ? PACK_WINDOW : l->opt.batch_size;
-    int64_t rows = 0;
-    window_clear(l);
-    l->window_start = l->head;
-    while (l->head < l->limit && l->window.n < most && !(l->opt.packing && rows >= (int64_t)WINDOW_BUDGETS * budget)) {
+    while (l->head < l->end && l->window.n < most) {
         Item it = take_item(l);
         if (!it.ok) {
-            if (record_bad(l, &it, err)) return -1;
+            if (record_bad(l, &it, ++l->unread_run, err)) return -1;
             continue;
         }
-        l->bad_run = 0;
-        rows += item_rows(&it);
+        l->unread_run = 0;
         vec_push(&l->window, it);
     }
     return 0;
 }
 
-static void plan_window(Loader *l)
+/* Moves the items of the window that `take` names behind those of p. */
+static void move_items(Loader *l, Pack *p, const bool *take)
 {
-    int n = l->window.n, *tokens = xmalloc((size_t)n * sizeof *tokens);
-    l->pack.n = 0;
+    int n = l->window.n, stay = 0;
+    p->item = xrealloc(p->item, (size_t)(p->n + n) * sizeof *p->item);
     for (int i = 0; i < n; i++) {
-        tokens[i] = item_rows(&l->window.at[i]);
-        vec_push(&l->pack, 0);
+        if (take[i]) p->item[p->n++] = l->window.at[i];
+        else l->window.at[stay++] = l->window.at[i];
     }
-    l->n_packs = n > 0;
-    if (l->opt.packing && n > 0) l->n_packs = pack_plan(l->pack.at, tokens, n, l->encoder->max_length);
-    l->done = 0;
-    free(tokens);
+    l->window.n = stay;
 }
 
-static Batch *build_batch(Loader *l, int pack)
+/* Fills p from the window, which is read on as it empties, while there is more room than it can fill. */
+static int choose(Loader *l, Pack *p, Err *err)
 {
-    BatchBuilder bb;
-    batch_begin(&bb, l->encoder->processor);
-    bb.first_sample = l->window_start % l->data->n;
-    for (int i = 0; i < l->window.n; i++) {
-        Item *it = &l->window.at[i];
-        if (l->pack.at[i] != pack) continue;
-        if (l->opt.as == ENCODE_PAIR) batch_add_pair(&bb, &it->x, it->source);
-        else batch_add_sample(&bb, &it->x, it->source);
-        item_release(it);
-        *it = (Item){0};
-    }
-    return batch_finish(&bb);
-}
-
-/* On a resumed loader's first window: forgets the batches that were given before. */
-static int skip_done(Loader *l, Err *err)
-{
-    int skip = l->opt.start.done;
-    l->opt.start.done = 0;
-    if (skip >= l->n_packs && skip > 0) {
-        err_set(err, "the data is not what it was when the checkpoint was written: batch %d of %d", skip, l->n_packs);
-        return err_hint(err, "give the same files, max_length, seed and images as before");
-    }
-    for (; l->done < skip; l->done++)
-        for (int i = 0; i < l->window.n; i++) {
-            if (l->pack.at[i] != l->done) continue;
-            item_release(&l->window.at[i]);
-            l->window.at[i] = (Item){0};
+    int budget = l->encoder->max_length, used = 0;
+    for (;;) {
+        if (collect(l, PACK_WINDOW, err)) return -1;
+        int n = l->window.n, tokens[PACK_WINDOW];
+        int64_t rows = 0;
+        bool take[PACK_WINDOW];
+        for (int i = 0; i < n; i++) rows += tokens[i] = item_rows(&l->window.at[i]);
+        bool more = l->head < l->end && used + rows <= budget;
+        if (!more) {
+            pack_next(take, tokens, n, budget, used);
+            move_items(l, p, take);
+            return 0;
         }
+        for (int i = 0; i < n; i++) {
+            take[i] = i < PACK_WINDOW / 2;
+            used += take[i] ? tokens[i] : 0;
+        }
+        move_items(l, p, take);
+    }
+}
+
+static int choose_in_order(Loader *l, Pack *p, Err *err)
+{
+    if (collect(l, l->opt.batch_size, err)) return -1;
+    p->n = l->window.n;
+    p->item = xmalloc((size_t)p->n * sizeof *p->item);
+    if (p->n) memcpy(p->item, l->window.at, (size_t)p->n * sizeof *p->item);
+    l->window.n = 0;
     return 0;
 }
 
-static LoaderState state_at(const Loader *l, int64_t position, int done)
+static LoaderState state_now(const Loader *l)
 {
-    return (LoaderState){.epoch = position / l->data->n, .position = position % l->data->n, .done = done};
+    int64_t at = job_position(l, l->head);
+    LoaderState s = {.epoch = at / l->data->n, .position = at % l->data->n, .n_waiting = l->window.n};
+    for (int i = 0; i < l->window.n; i++) s.behind[i] = (int)(at - l->window.at[i].position);
+    return s;
+}
+
+static void pack_free(Pack *p)
+{
+    for (int i = 0; i < p->n; i++) item_release(&p->item[i]);
+    free(p->item);
+    free(p);
+}
+
+/* The next pack; one without items at the end of all; NULL on an error. */
+static Pack *pack_choose(Loader *l, Err *err)
+{
+    Pack *p = xcalloc(1, sizeof *p);
+    if (l->opt.packing ? choose(l, p, err) : choose_in_order(l, p, err)) {
+        pack_free(p);
+        return NULL;
+    }
+    p->after = state_now(l);
+    for (int i = 0; i < p->n; i++) p->bytes += encoded_pixel_bytes(&p->item[i].x);
+    return p;
+}
+
+/* Has the pictures of a pack decoded by the workers. */
+static void pack_decode(Loader *l, Pack *p)
+{
+    pthread_mutex_lock(&l->lock);
+    for (int i = 0; i < p->n; i++) {
+        if (p->item[i].x.n_images == 0 || p->item[i].x.pixels) continue;
+        const Picture picture = {p, &p->item[i]};
+        vec_push(&l->picture, picture);
+        p->undecoded++;
+    }
+    pthread_cond_broadcast(&l->work);
+    pthread_mutex_unlock(&l->lock);
+}
+
+static bool may_choose(const Loader *l)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < l->n_packs; i++) bytes += l->pack[i]->bytes;
+    int most = l->opt.packing ? PACKS_AHEAD : 1;
+    return l->n_packs == 0 || (l->n_packs < most && bytes < AHEAD_BYTES);
+}
+
+static int choose_ahead(Loader *l, Err *err)
+{
+    while (may_choose(l)) {
+        Pack *p = pack_choose(l, err);
+        if (!p) return -1;
+        if (p->n == 0) {
+            pack_free(p);
+            return 0;
+        }
+        l->pack[l->n_packs++] = p;
+        pack_decode(l, p);
+    }
+    return 0;
+}
+
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
+
+/* The first pack, no longer in the queue, with all pictures decoded. */
+static Pack *take_pack(Loader *l)
+{
+    Pack *p = l->pack[0];
+    l->n_packs--;
+    memmove(l->pack, l->pack + 1, (size_t)l->n_packs * sizeof l->pack[0]);
+    pthread_mutex_lock(&l->lock);
+    while (p->undecoded > 0) pthread_cond_wait(&l->ready, &l->lock);
+    pthread_mutex_unlock(&l->lock);
+    return p;
+}
+
+/* *b = NULL where all pictures of the pack are broken. */
+static int build_batch(Batch **b, Loader *l, Pack *p, Err *err)
+{
+    int first = -1;
+    BatchBuilder bb;
+    batch_begin(&bb, l->encoder->processor);
+    for (int i = 0; i < p->n; i++) {
+        Item *it = &p->item[i];
+        if (!it->ok) {
+            if (record_bad(l, it, ++l->undecoded_run, err)) {
+                batch_abandon(&bb);
+                return -1;
+            }
+            continue;
+        }
+        l->undecoded_run = 0;
+        if (first < 0) first = i;
+        if (l->opt.as == ENCODE_PAIR) batch_add_pair(&bb, &it->x, it->source);
+        else batch_add_sample(&bb, &it->x, it->source);
+        item_release(it);
+    }
+    bb.first_sample = first < 0 ? 0 : p->item[first].position % l->data->n;
+    *b = first < 0 ? NULL : batch_finish(&bb);
+    return 0;
 }
 
 int loader_next(Loader *l, Batch **b, Err *err)
 {
     *b = NULL;
-    if (l->done == l->n_packs) {
-        if (collect(l, err)) return -1;
-        plan_window(l);
-        if (skip_done(l, err)) return -1;
+    while (!*b) {
+        if (choose_ahead(l, err)) return -1;
         if (l->n_packs == 0) return 0;
+        Pack *p = take_pack(l);
+        int rc = build_batch(b, l, p, err);
+        l->state = p->after;
+        pack_free(p);
+        if (rc) return -1;
     }
-    *b = build_batch(l, l->done++);
-    bool last = l->done == l->n_packs;
-    l->state = state_at(l, last ? l->head : l->window_start, last ? 0 : l->done);
     return 1;
 }
 
@@ -299,8 +429,15 @@ static int check_options(const Dataset *d, const Encoder *e, const LoaderOptions
     }
     if (o->packing && e->max_length < 1) return err_set(err, "packing needs max_length");
     if (!o->packing && o->batch_size < 1) return err_set(err, "a batch of %d samples", o->batch_size);
-    if (o->start.epoch >= 0 && o->start.position >= 0 && o->start.position < d->n && o->start.done >= 0) return 0;
-    err_set(err, "cannot go on at sample %lld of %d", (long long)o->start.position, d->n);
+    const LoaderState *s = &o->start;
+    bool sound = s->epoch >= 0 && s->epoch < INT32_MAX && s->position >= 0 && s->position < d->n;
+    sound = sound && s->n_waiting >= 0 && s->n_waiting <= (o->packing ? PACK_WINDOW : 0);
+    for (int i = 0; sound && i < s->n_waiting; i++) {
+        int below = i ? s->behind[i - 1] : INT_MAX;
+        sound = s->behind[i] >= 1 && s->behind[i] < below && s->behind[i] <= s->epoch * d->n + s->position;
+    }
+    if (sound) return 0;
+    err_set(err, "cannot go on at sample %lld of %d", (long long)s->position, d->n);
     return err_hint(err, "the data is not what it was when the checkpoint was written");
 }
 
@@ -309,8 +446,9 @@ static Loader *loader_start(const Dataset *d, Encoder *e, const LoaderOptions *o
     if (check_options(d, e, o, err)) return NULL;
     Loader *l = xcalloc(1, sizeof *l);
     l->data = d, l->encoder = e, l->opt = *o, l->state = o->start, l->count_only = count_only;
-    l->limit = o->samples > 0 ? o->samples : INT64_MAX;
-    l->head = l->next = o->start.epoch * d->n + o->start.position;
+    l->start = o->start.epoch * d->n + o->start.position;
+    int64_t left = o->samples > l->start ? o->samples - l->start : 0;
+    l->end = o->samples > 0 ? left + o->start.n_waiting : INT64_MAX;
     l->order = xmalloc((size_t)d->n * sizeof *l->order);
     l->order_epoch = -1;
     l->reported = xcalloc((size_t)d->n, 1);
@@ -333,22 +471,24 @@ Loader *loader_new(const Dataset *d, Encoder *e, const LoaderOptions *o, Err *er
     return loader_start(d, e, o, false, err);
 }
 
-int64_t loader_count(const Dataset *d, Encoder *e, const LoaderOptions *o, Err *err)
+int64_t loader_count(const Dataset *d, Encoder *e, const LoaderOptions *o, int64_t *rows, Err *err)
 {
     CHECK(o->samples > 0, "counting batches that never end");
+    *rows = 0;
     if (check_options(d, e, o, err)) return -1;
     int64_t left = o->samples - (o->start.epoch * d->n + o->start.position), n = 0;
     if (!o->packing) return left > 0 ? (left + o->batch_size - 1) / o->batch_size : 0;
     Loader *l = loader_start(d, e, o, true, err);
-    int rc = l ? 0 : -1;
-    while (rc == 0) {
-        rc = collect(l, err);
-        if (rc == 0 && l->window.n == 0) break;
-        if (rc == 0) plan_window(l);
-        n += l->n_packs;
+    if (!l) return -1;
+    Pack *p;
+    while ((p = pack_choose(l, err)) && p->n > 0) {
+        for (int i = 0; i < p->n; i++) *rows += item_rows(&p->item[i]);
+        pack_free(p);
+        n++;
     }
+    if (p) pack_free(p);
     loader_free(l);
-    return rc ? -1 : n;
+    return p ? n : -1;
 }
 
 void loader_free(Loader *l)
@@ -361,7 +501,8 @@ void loader_free(Loader *l)
     for (int i = 0; i < l->n_threads; i++) pthread_join(l->thread[i], NULL);
     for (int i = 0; i < l->n_slots; i++)
         if (l->slot[i].ready) item_release(&l->slot[i].item);
-    window_clear(l);
+    for (int i = 0; i < l->window.n; i++) item_release(&l->window.at[i]);
+    for (int i = 0; i < l->n_packs; i++) pack_free(l->pack[i]);
     for (int i = 0; i < l->bad.n; i++) bad_row_release(&l->bad.at[i]);
     pthread_mutex_destroy(&l->lock);
     pthread_cond_destroy(&l->work);
@@ -371,7 +512,7 @@ void loader_free(Loader *l)
     free(l->order);
     free(l->reported);
     free(l->window.at);
-    free(l->pack.at);
+    free(l->picture.at);
     free(l->bad.at);
     free(l);
 }

@@ -7,13 +7,18 @@
  *
  *   without packing   a batch is the next `batch_size` good samples behind one another.  It may span two epochs, so no
  *                     batch but the last of all is smaller than the others.
- *   with packing      good samples are collected into a window until it has PACK_WINDOW samples or the tokens of eight
- *                     batches; pack_plan spreads the window over batches of at most max_length rows, which follow one
- *                     another in the order of their first samples.
+ *   with packing      up to PACK_WINDOW samples wait; pack_next chooses from them what fills max_length rows best.  Who
+ *                     comes first is in the next pack, so samples leave in nearly the order they came in, and nobody
+ *                     waits for more than PACK_WINDOW packs.  The window runs on from one epoch into the next: only at
+ *                     the end of all is there less to choose from, and a last pack that is not full.
  *
- * A sample that cannot be used (unreadable image, too long) is left out and the next one moves up; it is recorded once,
- * and more than max_bad_samples of them end the run.  LoaderState says where the next batch begins; a Loader that
- * starts there gives the same batches as one that was never stopped.
+ * To choose, lengths are enough: text is encoded and image headers are read for the whole window, pictures are decoded
+ * only when their pack is chosen, some packs ahead and at most AHEAD_BYTES (loader.c) of them.
+ *
+ * A sample that cannot be used (unreadable image, too long) is left out: the next one moves up, or, where a picture of
+ * a chosen pack turns out broken, its rows stay empty.  It is recorded once, and more than max_bad_samples of them end
+ * the run.  LoaderState says where the next batch begins; a Loader that starts there gives the same batches as one that
+ * was never stopped.
  *
  *   Loader *l = loader_new(&dataset, &encoder, &options, err);
  *   Batch *b;
@@ -31,12 +36,13 @@
 
 #include "data/pack.h"
 
-enum { PACK_WINDOW = 64 };
+enum { PACK_WINDOW = 128 };
 
 typedef struct LoaderState {
-    int64_t epoch;    /* from 0 */
-    int64_t position; /* samples of this epoch's order that are behind us */
-    int done;         /* with packing: batches of the window that begins here that are behind us */
+    int64_t epoch;           /* from 0 */
+    int64_t position;        /* samples of this epoch's order that have been read */
+    int n_waiting;           /* with packing: samples that were read and are in no batch yet */
+    int behind[PACK_WINDOW]; /* how many positions ago each of them was read, falling; at least 1 */
 } LoaderState;
 
 typedef struct LoaderOptions {
@@ -61,11 +67,11 @@ void loader_free(Loader *l); /* NULL is fine */
 int loader_next(Loader *l, Batch **b, Err *err);
 
 /*
- * How many batches the options give from their start to their end (`samples` is not 0).  With packing every sample is
- * tokenised to find out, and images are measured, not decoded; without, it is a division that takes all samples for
- * good ones.  -1 as for loader_next.
+ * How many batches the options give from their start to their end (`samples` is not 0), and how many rows there are in
+ * them.  With packing every sample is tokenised to find out, and images are measured, not decoded; without, it is a
+ * division that takes all samples for good ones, and *rows is 0.  -1 as for loader_next.
  */
-int64_t loader_count(const Dataset *d, Encoder *e, const LoaderOptions *o, Err *err);
+int64_t loader_count(const Dataset *d, Encoder *e, const LoaderOptions *o, int64_t *rows, Err *err);
 
 /* Where the batch after the last one given begins. */
 LoaderState loader_state(const Loader *l);

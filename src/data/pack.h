@@ -17,6 +17,8 @@
 #ifndef OSLER_DATA_PACK_H
 #define OSLER_DATA_PACK_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "data/batch.h"
 #include "data/encode.h"
@@ -27,7 +29,7 @@ typedef struct BatchTarget {
 } BatchTarget;
 
 typedef struct BatchBuilder {
-    int merge, patch_dim;
+    const ImageProcessor *processor; /* borrowed */
     VEC(int) ids;
     struct {
         int (*at)[3];
@@ -62,12 +64,16 @@ Batch *batch_finish(BatchBuilder *bb);
 void batch_abandon(BatchBuilder *bb);
 
 /*
- * Packs n items of tokens[i] rows into bins of at most `budget` rows: pack[i] = bin of item i, bins numbered in the
- * order of their first item.  Best fit; items of more than a quarter of the budget go first, longest first, because
- * they are hard to place; the others follow in their own order, because sorting them too would fill bins with samples of one
- * length, that is, of one kind.  A pure function of its arguments.  An item longer than the budget gets a bin of its
- * own.  Returns the number of bins.
+ * Chooses the samples of a pack of `budget` rows, `used` of which are taken already, from n that wait in the order of
+ * their arrival with tokens[i] rows each: take[i] says which.  Returns their rows.
+ *
+ * The one that has waited longest always goes into an empty pack, so nobody waits for more than n packs; one that is
+ * longer than the budget goes alone.  Among the selections that leave hardly more rows empty than the best one (a gap
+ * of mean^2 / 2 budget is nothing: with few samples to a pack exact fits are rare, and looking for them would use up
+ * the short samples that long ones need) the others are chosen one after the other: first those of more than a sixth
+ * of the budget, longest first, because they are hard to place; then in the order of arrival, because a pack of samples
+ * of one length is a pack of one kind, which trains badly.  A pure function of its arguments.
  */
-int pack_plan(int *pack, const int *tokens, int n, int budget);
+int pack_next(bool *take, const int *tokens, int n, int budget, int used);
 
 #endif

@@ -109,6 +109,19 @@ int image_size(int *w, int *h, const char *text, Err *err)
     return rc;
 }
 
+int image_load_planned(unsigned char *rgb, const ImageProcessor *p, const ImagePlan *plan, const char *ref, Err *err)
+{
+    Image im;
+    ImagePlan now;
+    if (image_load(&im, ref, err)) return -1;
+    int rc = image_plan(&now, p, im.w, im.h, err);
+    if (rc == 0 && (now.w != plan->w || now.h != plan->h))
+        rc = err_set(err, "decodes to %d x %d pixels, which is not what its header said", im.w, im.h);
+    if (rc == 0) rc = image_resize_to(rgb, plan->w, plan->h, &im, err);
+    image_release(&im);
+    return rc ? err_context(err, "%s", ref) : 0;
+}
+
 int image_check_size(int64_t w, int64_t h, Err *err)
 {
     if (w < 1 || h < 1) return err_set(err, "an empty picture of %lld x %lld", (long long)w, (long long)h);

@@ -7,12 +7,13 @@
  * Everything ends as 8-bit RGB, then: plan (smart-resize, grid, token count; needs only the size), resize (bicubic),
  * normalise, cut into patches in the order the vision tower reads them.
  *
- *   Image im; ImagePlan plan;
- *   if (image_load(&im, "scan.dcm#window=40,80", err)) ...
- *   if (image_plan(&plan, &proc, im.w, im.h, err)) ...
+ *   int w, h; ImagePlan plan;
+ *   if (image_size(&w, &h, "scan.dcm#window=40,80", err)) ...                    reads the header
+ *   if (image_plan(&plan, &proc, w, h, err)) ...
+ *   unsigned char *rgb = xmalloc(image_plan_bytes(&plan));
+ *   if (image_load_planned(rgb, &proc, &plan, "scan.dcm#window=40,80", err)) ...
  *   float *px = xmalloc(image_patch_bytes(&proc, &plan));
- *   image_patches(px, &proc, &plan, &im);
- *   image_release(&im);
+ *   image_patches(px, &proc, &plan, rgb);
  *
  * All functions are thread-safe.  Hostile files give an error: sizes are limited to 2^28 pixels (IMAGE_MAX_PIXELS).
  */
@@ -68,10 +69,22 @@ static inline size_t image_patch_bytes(const ImageProcessor *p, const ImagePlan 
     return sizeof(float) * (size_t)image_patch_dim(p) * (size_t)plan->grid_w * (size_t)plan->grid_h;
 }
 
-/* Bicubic with antialiasing, bit for bit as Pillow's BICUBIC. */
+/* Bytes of the picture at its planned size. */
+static inline size_t image_plan_bytes(const ImagePlan *plan)
+{
+    return 3 * (size_t)plan->w * (size_t)plan->h;
+}
+
+/* Bicubic with antialiasing, bit for bit as Pillow's BICUBIC. image_resize_to: into rgb [h][w][3] of the caller's. */
 int image_resize(Image *dst, const Image *src, int w, int h, Err *err);
-/* patches [grid_h * grid_w, patch_dim]: rows in merge-window order, columns channel, time, y, x. */
-int image_patches(float *patches, const ImageProcessor *p, const ImagePlan *plan, const Image *im, Err *err);
+int image_resize_to(unsigned char *rgb, int w, int h, const Image *src, Err *err);
+/* Loads a reference and resizes it: rgb [plan->h][plan->w][3]. Error where the plan was made for another size. */
+int image_load_planned(unsigned char *rgb, const ImageProcessor *p, const ImagePlan *plan, const char *ref, Err *err);
+/*
+ * patches [grid_h * grid_w, patch_dim] of a picture of the planned size: rows in merge-window order, columns channel,
+ * time, y, x.  Runs on the thread pool.
+ */
+void image_patches(float *patches, const ImageProcessor *p, const ImagePlan *plan, const unsigned char *rgb);
 
 /* 8-bit RGB to a .png, .ppm or .pgm (gray: the mean of equal channels) file, by the ending of path. */
 int image_save(const Image *im, const char *path, Err *err);

@@ -93,6 +93,24 @@ static void line_from_inks(unsigned char *rgb, const unsigned char *stored, int 
     }
 }
 
+/* As many scanlines as libjpeg has at hand (it makes some at a time), each `stride` bytes, to their places in out. */
+static void reader_lines(JpegReader *r, unsigned char *out, size_t stride)
+{
+    enum { MOST = 16 };
+    JSAMPROW line[MOST];
+    JDIMENSION at = r->jpeg.output_scanline, left = r->jpeg.output_height - at, n = left < MOST ? left : MOST;
+    for (JDIMENSION i = 0; i < n; i++) line[i] = out + stride * (at + i);
+    jpeg_read_scanlines(&r->jpeg, line, n);
+}
+
+static void reader_ink_line(JpegReader *r, Image *im)
+{
+    unsigned char *row = im->rgb + 3 * (size_t)im->w * r->jpeg.output_scanline;
+    JSAMPROW line = r->line;
+    jpeg_read_scanlines(&r->jpeg, &line, 1);
+    line_from_inks(row, line, im->w);
+}
+
 /* The arithmetic of PIL: slow integer DCT, smooth chroma upsampling. */
 static int reader_pixels(JpegReader *r, Image *im, Err *err)
 {
@@ -104,10 +122,8 @@ static int reader_pixels(JpegReader *r, Image *im, Err *err)
     jpeg_start_decompress(&r->jpeg);
     if (inks) r->line = xmalloc(4 * (size_t)im->w);
     while (r->jpeg.output_scanline < r->jpeg.output_height) {
-        unsigned char *row = im->rgb + 3 * (size_t)im->w * r->jpeg.output_scanline;
-        JSAMPROW line = inks ? r->line : row;
-        jpeg_read_scanlines(&r->jpeg, &line, 1);
-        if (inks) line_from_inks(row, line, im->w);
+        if (inks) reader_ink_line(r, im);
+        else reader_lines(r, im->rgb, 3 * (size_t)im->w);
     }
     return 0;
 }
@@ -121,10 +137,7 @@ static int reader_samples(JpegReader *r, unsigned char *out, Err *err)
     r->jpeg.do_fancy_upsampling = TRUE;
     jpeg_start_decompress(&r->jpeg);
     size_t stride = (size_t)r->jpeg.output_width * (size_t)r->jpeg.num_components;
-    while (r->jpeg.output_scanline < r->jpeg.output_height) {
-        JSAMPROW line = out + stride * r->jpeg.output_scanline;
-        jpeg_read_scanlines(&r->jpeg, &line, 1);
-    }
+    while (r->jpeg.output_scanline < r->jpeg.output_height) reader_lines(r, out, stride);
     return 0;
 }
 

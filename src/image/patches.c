@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/pool.h"
 #include "image/image.h"
 
 /* The value of every 8-bit sample of a channel. */
@@ -15,39 +16,52 @@ static void levels_fill(Levels *l, const ImageProcessor *p)
     }
 }
 
-/* One row [3][temporal][patch][patch]: the still picture is repeated over time. */
-static void patch_write(float *out, const ImageProcessor *p, const unsigned char *rgb, size_t stride, const Levels *l)
+/* One row [3][temporal][patch][patch]: the still picture is repeated over time. `side` = patch, known when compiled. */
+static inline __attribute__((always_inline)) void patch_write(float *out, const ImageProcessor *p, int side,
+                                                              const unsigned char *rgb, size_t stride, const Levels *l)
 {
-    size_t area = (size_t)p->patch * (size_t)p->patch;
+    size_t bytes = sizeof *out * (size_t)p->patch * (size_t)p->patch;
     for (int c = 0; c < 3; c++) {
         const float *table = l->of[c];
-        float *at = out;
-        for (int y = 0; y < p->patch; y++) {
+        float *at = out, *first = out;
+        for (int y = 0; y < side; y++) {
             const unsigned char *s = rgb + stride * (size_t)y + c;
-            for (int x = 0; x < p->patch; x++) *at++ = table[s[3 * x]];
+#pragma GCC unroll 14
+            for (int x = 0; x < side; x++) *at++ = table[s[3 * x]];
         }
-        for (int t = 1; t < p->temporal; t++) memcpy(out + area * (size_t)t, out, area * sizeof *out);
-        out += area * (size_t)p->temporal;
+        for (int t = 1; t < p->temporal; t++, at += side * side) memcpy(at, first, bytes);
+        out = at;
     }
 }
 
-int image_patches(float *patches, const ImageProcessor *p, const ImagePlan *plan, const Image *im, Err *err)
-{
-    Image sized;
-    if (image_resize(&sized, im, plan->w, plan->h, err)) return -1;
+typedef struct PatchJob {
+    float *patches;
+    const ImageProcessor *p;
+    const ImagePlan *plan;
+    const unsigned char *rgb;
     Levels levels;
-    levels_fill(&levels, p);
-    size_t stride = 3 * (size_t)plan->w;
-    /* Windows of merge x merge patches in reading order, inside a window again in reading order. */
-    for (int wy = 0; wy < plan->grid_h; wy += p->merge) {
-        for (int wx = 0; wx < plan->grid_w; wx += p->merge) {
-            for (int k = 0; k < p->merge * p->merge; k++, patches += image_patch_dim(p)) {
-                size_t py = (size_t)(wy + k / p->merge) * (size_t)p->patch;
-                size_t px = (size_t)(wx + k % p->merge) * (size_t)p->patch;
-                patch_write(patches, p, sized.rgb + stride * py + 3 * px, stride, &levels);
-            }
+} PatchJob;
+
+/* One row of windows of merge x merge patches in reading order, inside a window again in reading order. */
+static void write_windows(void *arg, int task)
+{
+    const PatchJob *j = arg;
+    const ImageProcessor *p = j->p;
+    size_t stride = 3 * (size_t)j->plan->w, side = (size_t)p->patch, merge = (size_t)p->merge;
+    float *out = j->patches + (size_t)task * merge * (size_t)j->plan->grid_w * (size_t)image_patch_dim(p);
+    const unsigned char *row = j->rgb + stride * side * merge * (size_t)task;
+    for (size_t x = 0; x < (size_t)j->plan->grid_w; x += merge) {
+        for (size_t k = 0; k < merge * merge; k++, out += image_patch_dim(p)) {
+            const unsigned char *from = row + side * (stride * (k / merge) + 3 * (x + k % merge));
+            if (p->patch == 14) patch_write(out, p, 14, from, stride, &j->levels);
+            else patch_write(out, p, p->patch, from, stride, &j->levels);
         }
     }
-    image_release(&sized);
-    return 0;
+}
+
+void image_patches(float *patches, const ImageProcessor *p, const ImagePlan *plan, const unsigned char *rgb)
+{
+    PatchJob j = {.patches = patches, .p = p, .plan = plan, .rgb = rgb};
+    levels_fill(&j.levels, p);
+    pool_run(plan->grid_h / p->merge, write_windows, &j);
 }

@@ -9,15 +9,7 @@
 #include <string.h>
 
 #include "image/decoder.h"
-
-enum { POINT_BITS = 22, HALF = 1 << (POINT_BITS - 1) };
-
-/* Output sample i is the sum over k < count[i] of weight[i * most + k] * input[first[i] + k]. */
-typedef struct Kernel {
-    int n, most;
-    int *first, *count;
-    int32_t *weight;
-} Kernel;
+#include "image/resize_loops.h"
 
 /* Keys' cubic with a = -0.5. */
 static double cubic(double x)
@@ -31,191 +23,157 @@ static double cubic(double x)
 
 static int32_t to_fixed(double w)
 {
-    return (int32_t)(w < 0 ? -0.5 + w * (1 << POINT_BITS) : 0.5 + w * (1 << POINT_BITS));
+    return (int32_t)(w < 0 ? -0.5 + w * (1 << RESIZE_BITS) : 0.5 + w * (1 << RESIZE_BITS));
 }
 
-static void kernel_init(Kernel *k, int in, int out)
+/* Inputs first[i] .. first[i] + count[i] - 1 lie within the kernel's support around output i. */
+static int kernel_reach(int *first, int *count, int in, int out, double support)
 {
-    double scale = (double)in / out, stretch = scale < 1.0 ? 1.0 : scale, support = 2.0 * stretch;
-    k->n = out;
-    k->most = (int)ceil(support) * 2 + 1;
-    k->first = xmalloc(sizeof *k->first * (size_t)out);
-    k->count = xmalloc(sizeof *k->count * (size_t)out);
+    double scale = (double)in / out;
+    int most = 0;
+    for (int i = 0; i < out; i++) {
+        double centre = (i + 0.5) * scale;
+        int lo = (int)(centre - support + 0.5), hi = (int)(centre + support + 0.5);
+        first[i] = lo < 0 ? 0 : lo;
+        count[i] = (hi > in ? in : hi) - first[i];
+        if (count[i] > most) most = count[i];
+    }
+    return most;
+}
+
+static void kernel_init(ResizeKernel *k, int in, int out)
+{
+    double scale = (double)in / out, stretch = scale < 1.0 ? 1.0 : scale, per_stretch = 1.0 / stretch;
+    *k = (ResizeKernel){.n = out};
+    k->first = xmalloc((size_t)out * sizeof *k->first);
+    k->count = xmalloc((size_t)out * sizeof *k->count);
+    k->most = (kernel_reach(k->first, k->count, in, out, 2.0 * stretch) + 3) & ~3;
     k->weight = xcalloc((size_t)out * (size_t)k->most, sizeof *k->weight);
-    double *w = xmalloc(sizeof *w * (size_t)k->most), per_stretch = 1.0 / stretch;
+    double *w = xmalloc(sizeof *w * (size_t)k->most);
     for (int i = 0; i < out; i++) {
         double centre = (i + 0.5) * scale, sum = 0;
-        int lo = (int)(centre - support + 0.5), hi = (int)(centre + support + 0.5);
-        if (lo < 0) lo = 0;
-        if (hi > in) hi = in;
-        for (int j = lo; j < hi; j++) {
-            w[j - lo] = cubic((j - centre + 0.5) * per_stretch);
-            sum += w[j - lo];
+        for (int j = 0; j < k->count[i]; j++) {
+            w[j] = cubic((j + k->first[i] - centre + 0.5) * per_stretch);
+            sum += w[j];
         }
-        k->first[i] = lo;
-        k->count[i] = hi - lo;
-        for (int j = 0; j < hi - lo; j++) {
-            k->weight[(size_t)i * (size_t)k->most + (size_t)j] = to_fixed(sum != 0.0 ? w[j] / sum : w[j]);
-        }
+        int32_t *weight = k->weight + (size_t)i * (size_t)k->most;
+        for (int j = 0; j < k->count[i]; j++) weight[j] = to_fixed(sum != 0.0 ? w[j] / sum : w[j]);
     }
     free(w);
 }
 
-static void kernel_release(Kernel *k)
+static void kernel_release(ResizeKernel *k)
 {
     free(k->first);
     free(k->count);
     free(k->weight);
+    free(k->table);
 }
 
-/* Still 32 bits wide, so that a vector of them is clipped at once. */
-static inline int32_t from_fixed(int32_t v)
+/* ---- the pass along the rows ------------------------------------------------------------------------------------- */
+
+typedef struct RowPass {
+    ResizeKernel k;
+    const ResizeLoop *loop;
+    unsigned char *dst; /* [h][k.n][3] */
+    const Image *src;
+    int made;           /* rows of dst that are there */
+    unsigned char *row; /* a row of src with slack behind it */
+} RowPass;
+
+static void row_pass_init(RowPass *p, unsigned char *dst, const Image *src, int w)
 {
-    v >>= POINT_BITS;
-    v = v < 0 ? 0 : v;
-    return v > 255 ? 255 : v;
+    *p = (RowPass){.dst = dst, .src = src};
+    kernel_init(&p->k, src->w, w);
+    p->loop = resize_rows(&p->k, 0);
+    if (p->loop->prepare) p->loop->prepare(&p->k);
+    p->row = xcalloc(3 * (size_t)src->w + resize_slack(&p->k), 1);
 }
 
-/* The loops are compiled twice, for any machine and for AVX2 (32-bit products of vectors); both do the same sums. */
-#if defined(__x86_64__) && defined(__GNUC__)
-#define HAVE_AVX2_LOOPS 1
-#define INLINE_LOOP     static inline __attribute__((always_inline))
-#define AVX2            __attribute__((target("avx2")))
-#else
-#define HAVE_AVX2_LOOPS 0
-#define INLINE_LOOP     static inline
-#endif
-
-/* A row widened to four 32-bit lanes a pixel, so that a weight meets a whole pixel at once. */
-INLINE_LOOP void row_loop(unsigned char *restrict dst, int32_t *restrict wide, const unsigned char *restrict src, int w,
-                          const Kernel *k)
+static void row_pass_release(RowPass *p)
 {
-    for (int x = 0; x < w; x++) {
-        wide[4 * x] = src[3 * x];
-        wide[4 * x + 1] = src[3 * x + 1];
-        wide[4 * x + 2] = src[3 * x + 2];
-        wide[4 * x + 3] = 0;
-    }
-    for (int x = 0; x < k->n; x++, dst += 3) {
-        const int32_t *p = wide + 4 * (size_t)k->first[x], *weight = k->weight + (size_t)x * (size_t)k->most;
-        int32_t sum[4] = {HALF, HALF, HALF, HALF};
-        for (int j = 0; j < k->count[x]; j++, p += 4) {
-            for (int c = 0; c < 4; c++) sum[c] += weight[j] * p[c];
-        }
-        for (int c = 0; c < 4; c++) sum[c] = from_fixed(sum[c]);
-        dst[0] = (unsigned char)sum[0];
-        dst[1] = (unsigned char)sum[1];
-        dst[2] = (unsigned char)sum[2];
-    }
+    kernel_release(&p->k);
+    free(p->row);
 }
 
-enum { LANES = 32 };
-
-/* dst = the weighted sum of `count` rows of src, `n` bytes each, LANES bytes at a time. */
-INLINE_LOOP void column_loop(unsigned char *restrict dst, const unsigned char *restrict src, size_t n,
-                             const int32_t *restrict weight, int count)
+/* Makes the rows before `end`. The last of the picture have no slack behind them and are read from a copy. */
+static void row_pass_until(RowPass *p, int end)
 {
-    size_t at = 0;
-    for (; at + LANES <= n; at += LANES) {
-        int32_t sum[LANES];
-        for (int i = 0; i < LANES; i++) sum[i] = HALF;
-        for (int j = 0; j < count; j++) {
-            const unsigned char *row = src + n * (size_t)j + at;
-            for (int i = 0; i < LANES; i++) sum[i] += weight[j] * row[i];
-        }
-        for (int i = 0; i < LANES; i++) dst[at + (size_t)i] = (unsigned char)from_fixed(sum[i]);
+    size_t from = 3 * (size_t)p->src->w, to = 3 * (size_t)p->k.n;
+    int safe = p->src->h - (int)((resize_slack(&p->k) + from - 1) / from), direct = end < safe ? end : safe;
+    if (p->made < direct) {
+        p->loop->run(p->dst, p->src->rgb, from, p->made, direct, &p->k);
+        p->made = direct;
     }
-    for (; at < n; at++) {
-        int32_t sum = HALF;
-        for (int j = 0; j < count; j++) sum += weight[j] * src[n * (size_t)j + at];
-        dst[at] = (unsigned char)from_fixed(sum);
+    for (; p->made < end; p->made++) {
+        memcpy(p->row, p->src->rgb + from * (size_t)p->made, from);
+        p->loop->run(p->dst + to * (size_t)p->made, p->row, from, 0, 1, &p->k);
     }
 }
 
-typedef void RowFn(unsigned char *dst, int32_t *wide, const unsigned char *src, int w, const Kernel *k);
-typedef void ColumnFn(unsigned char *dst, const unsigned char *src, size_t n, const int32_t *weight, int count);
+/* ---- both -------------------------------------------------------------------------------------------------------- */
 
-static void row_any(unsigned char *dst, int32_t *wide, const unsigned char *src, int w, const Kernel *k)
+/* Where `rows` still makes the rows of src, some at a time, they are read while they are in the cache. */
+static void resize_height(Image *dst, const Image *src, RowPass *rows)
 {
-    row_loop(dst, wide, src, w, k);
-}
-
-static void column_any(unsigned char *dst, const unsigned char *src, size_t n, const int32_t *weight, int count)
-{
-    column_loop(dst, src, n, weight, count);
-}
-
-#if HAVE_AVX2_LOOPS
-AVX2 static void row_avx2(unsigned char *dst, int32_t *wide, const unsigned char *src, int w, const Kernel *k)
-{
-    row_loop(dst, wide, src, w, k);
-}
-
-AVX2 static void column_avx2(unsigned char *dst, const unsigned char *src, size_t n, const int32_t *weight, int count)
-{
-    column_loop(dst, src, n, weight, count);
-}
-#endif
-
-static void loops_choose(RowFn **row, ColumnFn **column)
-{
-    *row = row_any;
-    *column = column_any;
-#if HAVE_AVX2_LOOPS
-    if (__builtin_cpu_supports("avx2")) {
-        *row = row_avx2;
-        *column = column_avx2;
-    }
-#endif
-}
-
-/* im becomes w wide. */
-static void resize_width(Image *im, int w, RowFn *row)
-{
-    if (w == im->w) return;
-    size_t n = 3 * (size_t)w, from = 3 * (size_t)im->w;
-    Image out = {w, im->h, xmalloc(n * (size_t)im->h)};
-    int32_t *wide = xmalloc(sizeof *wide * 4 * (size_t)im->w);
-    Kernel k;
-    kernel_init(&k, im->w, w);
-    for (size_t y = 0; y < (size_t)im->h; y++) row(out.rgb + n * y, wide, im->rgb + from * y, im->w, &k);
-    kernel_release(&k);
-    free(wide);
-    free(im->rgb);
-    *im = out;
-}
-
-/* im becomes h high. */
-static void resize_height(Image *im, int h, ColumnFn *column)
-{
-    if (h == im->h) return;
-    size_t n = 3 * (size_t)im->w;
-    Image out = {im->w, h, xmalloc(n * (size_t)h)};
-    Kernel k;
-    kernel_init(&k, im->h, h);
-    for (size_t y = 0; y < (size_t)h; y++) {
-        column(out.rgb + n * y, im->rgb + n * (size_t)k.first[y], n, k.weight + y * (size_t)k.most, k.count[y]);
+    enum { AT_A_TIME = 16 };
+    ResizeKernel k;
+    kernel_init(&k, src->h, dst->h);
+    const ResizeLoop *loop = resize_columns(&k, 0);
+    if (loop->prepare) loop->prepare(&k);
+    for (int y = 0; y < dst->h; y++) {
+        int need = k.first[y] + k.count[y], most = rows ? rows->made + AT_A_TIME : 0;
+        if (rows && rows->made < need) row_pass_until(rows, need > most ? need : most < src->h ? most : src->h);
+        loop->run(dst->rgb, src->rgb, 3 * (size_t)src->w, y, y + 1, &k);
     }
     kernel_release(&k);
-    free(im->rgb);
-    *im = out;
 }
 
-int image_resize(Image *dst, const Image *src, int w, int h, Err *err)
+static void resize_width(Image *dst, const Image *src)
 {
-    *dst = (Image){0};
+    RowPass p;
+    row_pass_init(&p, dst->rgb, src, dst->w);
+    row_pass_until(&p, src->h);
+    row_pass_release(&p);
+}
+
+static void resize_columns_first(Image *dst, const Image *src)
+{
+    Image mid = {src->w, dst->h, xmalloc(3 * (size_t)src->w * (size_t)dst->h)};
+    resize_height(&mid, src, NULL);
+    resize_width(dst, &mid);
+    image_release(&mid);
+}
+
+static void resize_rows_first(Image *dst, const Image *src)
+{
+    Image mid = {dst->w, src->h, xmalloc(3 * (size_t)dst->w * (size_t)src->h)};
+    RowPass rows;
+    row_pass_init(&rows, mid.rgb, src, mid.w);
+    resize_height(dst, &mid, &rows);
+    row_pass_release(&rows);
+    image_release(&mid);
+}
+
+int image_resize_to(unsigned char *rgb, int w, int h, const Image *src, Err *err)
+{
     bool columns_first = h < src->h && src->h - h > 2 * (src->w - w);
     if (image_check_size(w, h, err) || image_check_size(columns_first ? src->w : w, columns_first ? h : src->h, err)) {
         return err_context(err, "resize %d x %d to %d x %d", src->w, src->h, w, h);
     }
-    size_t size = 3 * (size_t)src->w * (size_t)src->h;
-    *dst = (Image){src->w, src->h, xmalloc(size)};
-    memcpy(dst->rgb, src->rgb, size);
-    RowFn *row;
-    ColumnFn *column;
-    loops_choose(&row, &column);
-    if (columns_first) resize_height(dst, h, column);
-    resize_width(dst, w, row);
-    resize_height(dst, h, column);
+    Image dst = {w, h, rgb};
+    if (w == src->w && h == src->h) memcpy(rgb, src->rgb, 3 * (size_t)w * (size_t)h);
+    else if (w == src->w) resize_height(&dst, src, NULL);
+    else if (h == src->h) resize_width(&dst, src);
+    else if (columns_first) resize_columns_first(&dst, src);
+    else resize_rows_first(&dst, src);
     return 0;
+}
+
+int image_resize(Image *dst, const Image *src, int w, int h, Err *err)
+{
+    if (image_alloc(dst, w, h, err)) return -1;
+    int rc = image_resize_to(dst->rgb, w, h, src, err);
+    if (rc) image_release(dst);
+    return rc;
 }

@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "image/gzip.h"
@@ -256,14 +255,6 @@ static int volume_open(Volume *v, const char *header, const char *data, int inde
 
 /* ---- the cache --------------------------------------------------------------------------------------------------- */
 
-/* What tells one state of a file from another. */
-typedef struct FileStamp {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec changed;
-} FileStamp;
-
 typedef struct CacheEntry {
     Volume volume; /* first: volume_put casts back */
     FileStamp stamp[2];
@@ -275,18 +266,6 @@ typedef struct CacheEntry {
 
 static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
 static CacheEntry *cache_first;
-
-static int stamp_take(FileStamp *s, const char *path, Err *err)
-{
-    struct stat st;
-    memset(s, 0, sizeof *s);
-    if (stat(path, &st)) return err_errno(err, "%s", path);
-    s->device = st.st_dev;
-    s->inode = st.st_ino;
-    s->size = st.st_size;
-    s->changed = st.st_mtim;
-    return 0;
-}
 
 static void entry_free(CacheEntry *e)
 {
@@ -357,7 +336,7 @@ const Volume *volume_get(const char *path, int index, Err *err)
     CacheEntry *e = NULL;
     int rc = -1;
     volume_files(path, &header, &data);
-    if (stamp_take(&stamp[0], header, err) || stamp_take(&stamp[1], data, err)) goto done;
+    if (file_stamp(&stamp[0], header, err) || file_stamp(&stamp[1], data, err)) goto done;
     e = cache_enter(stamp, index);
     pthread_mutex_lock(&e->loading);
     if (!e->loaded) e->loaded = volume_open(&e->volume, header, data, index, err) == 0;

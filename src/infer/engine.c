@@ -52,6 +52,10 @@ int engine_open(Engine *e, const EngineOptions *o, Err *err)
         return -1;
     }
     prepare(e, o->checkpoint);
+    if (o->vision_cache && engine_cache_vision(e, o->vision_cache, o->vision_cache_bytes, err)) {
+        engine_close(e);
+        return -1;
+    }
     return 0;
 }
 
@@ -63,11 +67,29 @@ void engine_adopt(Engine *e, Model *m, bool checkpoint)
 
 void engine_close(Engine *e)
 {
+    vision_cache_free(e->images);
     tokenizer_free(e->tok);
     model_free(e->model);
     free(e->tape.node);
     arena_free(&e->step);
     *e = (Engine){0};
+}
+
+int engine_cache_vision(Engine *e, const char *dir, int64_t cap_bytes, Err *err)
+{
+    CHECK(!e->images, "the engine has a vision cache already");
+    e->images = vision_cache_new(e->model, dir, cap_bytes, err);
+    return e->images ? 0 : -1;
+}
+
+Tensor *engine_vision(Engine *e, Ctx *c, const Batch *b)
+{
+    return e->images ? vision_cache_features(e->images, c, b) : model_vision(c, e->model, b);
+}
+
+double engine_encoded(const Engine *e)
+{
+    return e->images ? vision_cache_count(e->images).encoded : 1;
 }
 
 const float *engine_score(Engine *e, const Batch *b, bool record, bool lora, float *entropy)
@@ -76,7 +98,8 @@ const float *engine_score(Engine *e, const Batch *b, bool record, bool lora, flo
     e->tape.n = 0;
     e->ctx.tape = record ? &e->tape : NULL;
     e->ctx.lora = lora;
-    e->logp = model_logprob(&e->ctx, e->model, model_forward(&e->ctx, e->model, b), b, entropy);
+    Tensor *x = model_forward(&e->ctx, e->model, b, engine_vision(e, &e->ctx, b));
+    e->logp = model_logprob(&e->ctx, e->model, x, b, entropy);
     return e->logp->data;
 }
 

@@ -17,7 +17,7 @@
 #include "base/opt.h"
 #include "data/batch.h"
 #include "image/image.h"
-#include "model/model.h"
+#include "infer/vision_cache.h"
 #include "text/chat.h"
 
 typedef struct EngineOptions {
@@ -29,6 +29,8 @@ typedef struct EngineOptions {
     bool checkpoint;                /* activation checkpointing */
     int64_t min_pixels, max_pixels; /* 0: as the checkpoint's preprocessor_config.json says */
     uint64_t seed;                  /* of a fresh adapter */
+    const char *vision_cache;       /* folder, see engine_cache_vision; NULL: none */
+    int64_t vision_cache_bytes;
 } EngineOptions;
 
 typedef struct Engine {
@@ -39,13 +41,22 @@ typedef struct Engine {
     Arena step; /* activations */
     Tape tape;
     Ctx ctx;
-    Tensor *logp; /* of the last engine_score */
+    Tensor *logp;        /* of the last engine_score */
+    VisionCache *images; /* NULL: the vision tower always runs */
 } Engine;
 
 int engine_open(Engine *e, const EngineOptions *o, Err *err);
 /* An engine over a model that is there already, which it takes over; without tokenizer and image processor. */
 void engine_adopt(Engine *e, Model *m, bool checkpoint);
 void engine_close(Engine *e);
+
+/* Keeps image features in a folder of at most cap_bytes from now on (vision_cache.h); an error where the vision tower or
+   the merger is trained or carries an adapter. */
+int engine_cache_vision(Engine *e, const char *dir, int64_t cap_bytes, Err *err);
+/* Merged image features of a batch, in c's arena: model_vision, from the cache where there is one. */
+Tensor *engine_vision(Engine *e, Ctx *c, const Batch *b);
+/* The share of the last batch's patches that the vision tower ran over: 1 without a cache. */
+double engine_encoded(const Engine *e);
 
 /*
  * Log-probabilities of the batch's targets under the model, in order; borrowed until engine_release.  `record` keeps

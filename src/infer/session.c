@@ -235,7 +235,7 @@ static const float *run_forward(Session *s, const Run *r)
     CHECK(!e->logp, "session: a scored batch waits for engine_release");
     Ctx plain = {.k = &m->dev.k, .arena = &e->step, .lora = true}, cached = plain;
     cached.kv = s->kv;
-    Tensor *feats = r->b ? model_vision(&plain, m, r->b) : NULL;
+    Tensor *feats = r->b ? engine_vision(e, &plain, r->b) : NULL;
     Tensor *x = model_decode(&cached, m, r->ids, r->pos, r->n_seq * r->nq, feats, run_plan(s, r, &e->step));
     Tensor *logits = model_logits(&plain, m, op_gather(&plain, x, r->out, r->n_seq));
     if (s->logits_cap < tensor_bytes(logits)) {

@@ -1,5 +1,6 @@
 #include "train/checkpoint.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,13 +107,37 @@ int checkpoint_remove_all(const char *output_dir, Err *err)
 
 /* ---- trainer_state.json ------------------------------------------------------------------------------------------ */
 
+static json_t *loader_to_json(const LoaderState *l)
+{
+    json_t *waiting = json_array();
+    for (int i = 0; i < l->n_waiting; i++) json_array_append_new(waiting, json_integer(l->behind[i]));
+    return json_pack("{s:I, s:I, s:o}", "epoch", (json_int_t)l->epoch, "position", (json_int_t)l->position, "waiting",
+                     waiting);
+}
+
+static int loader_from_json(LoaderState *l, const json_t *j, Err *err)
+{
+    const json_t *waiting, *v;
+    size_t i;
+    if (json_get_i64(j, "epoch", &l->epoch, true, err) || json_get_i64(j, "position", &l->position, true, err) ||
+        json_get_array(j, "waiting", &waiting, true, err))
+        return -1;
+    if (json_array_size(waiting) > PACK_WINDOW) return err_set(err, "more than %d samples are waiting", PACK_WINDOW);
+    json_array_foreach((json_t *)(uintptr_t)waiting, i, v)
+    {
+        json_int_t behind = json_integer_value(v);
+        if (behind < 1 || behind > INT_MAX) return err_set(err, "waiting[%zu] is not how far a sample is behind", i);
+        l->behind[l->n_waiting++] = (int)behind;
+    }
+    return 0;
+}
+
 static json_t *state_to_json(const TrainState *s, const json_t *settings)
 {
-    return json_pack("{s:I, s:f, s:f, s:I, s:I, s:I, s:{s:I, s:I, s:i}, s:O, s:O}", "global_step", (json_int_t)s->step,
-                     "epoch", s->epoch, "loss", s->loss, "evaluated", (json_int_t)s->evaluated, "tokens",
-                     (json_int_t)s->tokens, "log_lines", (json_int_t)s->log_lines, "loader", "epoch",
-                     (json_int_t)s->loader.epoch, "position", (json_int_t)s->loader.position, "done", s->loader.done,
-                     "skipped", s->skipped, "settings", settings);
+    return json_pack("{s:I, s:f, s:f, s:I, s:I, s:I, s:o, s:O, s:O}", "global_step", (json_int_t)s->step, "epoch",
+                     s->epoch, "loss", s->loss, "evaluated", (json_int_t)s->evaluated, "tokens", (json_int_t)s->tokens,
+                     "log_lines", (json_int_t)s->log_lines, "loader", loader_to_json(&s->loader), "skipped", s->skipped,
+                     "settings", settings);
 }
 
 static int state_from_json(TrainState *s, const json_t **settings, const json_t *j, Err *err)
@@ -123,10 +148,7 @@ static int state_from_json(TrainState *s, const json_t **settings, const json_t 
         json_get_num(j, "loss", &s->loss, true, err) || json_get_i64(j, "evaluated", &s->evaluated, true, err) ||
         json_get_i64(j, "tokens", &s->tokens, true, err) || json_get_i64(j, "log_lines", &s->log_lines, true, err) ||
         json_get_object(j, "loader", &loader, true, err) || json_get_array(j, "skipped", &skipped, true, err) ||
-        json_get_object(j, "settings", settings, true, err) ||
-        json_get_i64(loader, "epoch", &s->loader.epoch, true, err) ||
-        json_get_i64(loader, "position", &s->loader.position, true, err) ||
-        json_get_int(loader, "done", &s->loader.done, true, err))
+        json_get_object(j, "settings", settings, true, err) || loader_from_json(&s->loader, loader, err))
         return -1;
     s->skipped = json_deep_copy(skipped);
     return 0;

@@ -20,13 +20,18 @@ static bool part_trains(const Model *m, Part part)
     return passes(m, part, false) > 1;
 }
 
-double train_flops(const Model *m, const Batch *b)
+double train_flops_encoded(const Model *m, const Batch *b, double encoded)
 {
     Batch text = *b;
     text.n_images = 0;
     double language = model_flops(m, &text), vision = b->n_images ? model_flops(m, b) - language : 0;
     bool below = part_trains(m, PART_VISION) || part_trains(m, PART_MERGER);
-    return vision * passes(m, PART_VISION, false) + language * passes(m, PART_LANGUAGE, below);
+    return encoded * vision * passes(m, PART_VISION, false) + language * passes(m, PART_LANGUAGE, below);
+}
+
+double train_flops(const Model *m, const Batch *b)
+{
+    return train_flops_encoded(m, b, 1);
 }
 
 double machine_peak(DType dtype)

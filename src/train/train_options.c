@@ -95,6 +95,12 @@ const Opt TRAIN_OPTIONS[] = {
      .help = "module names, a regular expression over whole names, or all: every linear that is not frozen"},
     {"gradient_checkpointing", OPT_BOOL, AT(gradient_checkpointing), .def = "true",
      .help = "keep block inputs only and compute again in the backward pass; never changes a result"},
+    {"vision_cache", OPT_PATH, AT(vision_cache),
+     .help =
+         "folder that keeps what a frozen vision tower makes of an image, for later epochs and runs; never changes a "
+         "result"},
+    {"vision_cache_gib", OPT_REAL, AT(vision_cache_gib), .def = "10", .min = 1e-6, .max = 1e6,
+     .help = "its limit; what was not used for the longest time goes first"},
 
     {"save_steps", OPT_INT, AT(save_steps), .def = "500", .min = 0, .max = 1e12, .group = "Checkpoints and logs",
      .help = "steps between checkpoints, and one at the end; 0: none"},
@@ -204,6 +210,8 @@ static bool is_setting(const char *name)
                                         "warmup_ratio",
                                         "max_bad_samples",
                                         "gradient_checkpointing",
+                                        "vision_cache",
+                                        "vision_cache_gib",
                                         "save_steps",
                                         "save_total_limit",
                                         "logging_steps",

@@ -48,6 +48,8 @@ typedef struct TrainOptions {
     bool use_rslora;
     StrList lora_target;
     bool gradient_checkpointing;
+    char *vision_cache;
+    double vision_cache_gib;
 
     int64_t save_steps, save_total_limit, logging_steps, eval_steps;
     bool resume;

@@ -117,6 +117,7 @@ static void name_samples(Buf *out, const Trainer *t, const GlobalBatch *g, int f
 typedef struct StepReport {
     Metrics m;
     double grad_norm, learning_rate, seconds;
+    int64_t slots; /* with packing: rows there is room for */
 } StepReport;
 
 static int not_finite(const Trainer *t, const GlobalBatch *g, int first, int last, const char *what, Err *err)
@@ -143,7 +144,7 @@ static void micro_step(Trainer *t, const Batch *b, double scale, uint64_t dropou
     m->tokens += b->n;
     m->targets += b->n_targets;
     m->samples += b->n_samples;
-    m->flops += train_flops(e->model, b);
+    m->flops += train_flops_encoded(e->model, b, engine_encoded(e));
 }
 
 /* A function of what the numbers are for, never 0. */
@@ -175,6 +176,7 @@ static int train_step(Trainer *t, StepReport *r, Err *err)
     if (rc <= 0) return rc;
     rc = forward_backward(t, &g, r, err);
     bool images = g.images;
+    if (t->o->packing) r->slots = g.n * t->o->max_length;
     global_release(&g);
     if (rc) return -1;
     double factor = schedule_factor(&t->schedule, t->state.step);
@@ -185,7 +187,7 @@ static int train_step(Trainer *t, StepReport *r, Err *err)
     TrainState *s = &t->state;
     s->step++;
     s->loader = loader_state(t->loader);
-    s->epoch = (double)s->loader.epoch + (double)s->loader.position / t->data.n;
+    s->epoch = (double)s->loader.epoch + (double)(s->loader.position - s->loader.n_waiting) / t->data.n;
     s->loss = r->m.loss;
     s->tokens += r->m.tokens;
     return 1;
@@ -217,6 +219,8 @@ static int log_step(Trainer *t, const StepReport *r, Err *err)
                   (json_int_t)s->tokens, "samples_skipped", (json_int_t)json_array_size(s->skipped) + t->data.n_bad,
                   "tokens_per_second", rounded(rate, 0.1), "percent_of_peak", rounded(share, 0.01), "peak_rss_gib",
                   rounded(gib(memory_peak()), 0.001));
+    if (r->slots)
+        json_object_set_new(line, "percent_of_slots", rounded(100.0 * (double)r->m.tokens / (double)r->slots, 0.01));
     return train_log_write(&t->log, s->step, line, err);
 }
 

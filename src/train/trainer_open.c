@@ -142,6 +142,8 @@ static int open_engine(Trainer *t, Err *err)
         .min_pixels = o->min_pixels,
         .max_pixels = o->max_pixels,
         .seed = (uint64_t)o->seed,
+        .vision_cache = o->vision_cache,
+        .vision_cache_bytes = (int64_t)(o->vision_cache_gib * (1 << 30)),
     };
     if (!full && !o->adapter && !(e.new_adapter = fresh_adapter(o, err))) return -1;
     if (engine_open(&t->engine, &e, err)) return -1;
@@ -171,8 +173,11 @@ static int plan_steps(Trainer *t, Err *err)
     t->total = o->max_steps;
     if (!o->max_steps) {
         LoaderOptions l = loader_options(t, false);
-        int64_t batches = loader_count(&t->data, &t->encoder, &l, err);
+        int64_t rows, batches = loader_count(&t->data, &t->encoder, &l, &rows, err);
         if (batches < 0) return -1;
+        if (l.packing)
+            log_note("packing: %lld batches of %lld rows, %.1f%% of them used", (long long)batches,
+                     (long long)o->max_length, 100.0 * (double)rows / ((double)batches * (double)o->max_length));
         t->total = divide_up(batches, o->accumulation);
     }
     t->schedule =

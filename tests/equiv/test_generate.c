@@ -46,7 +46,7 @@ static Batch *batch_of_ids(Engine *e, int *id, int n)
 static float *full_logits(Engine *e, const Batch *b)
 {
     Ctx c = {.k = &e->model->dev.k, .arena = &e->step, .lora = true};
-    Tensor *y = model_logits(&c, e->model, model_forward(&c, e->model, b));
+    Tensor *y = model_logits(&c, e->model, model_forward(&c, e->model, b, model_vision(&c, e->model, b)));
     float *out = xmalloc(tensor_bytes(y));
     memcpy(out, y->data, tensor_bytes(y));
     arena_release(&e->step, 0);

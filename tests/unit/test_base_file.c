@@ -1,5 +1,6 @@
 /* base/file: what is on disk is the old file or the new one, whatever fails in between. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -143,6 +144,68 @@ static void failures_leave_the_old_file(void **state)
     free(path), free(big);
 }
 
+/* Publishing is committing without the flush. */
+static void publishes(void **state)
+{
+    (void)state;
+    Err err = {0};
+    char *path = in_dir("again");
+    assert_int_equal(file_save(path, "old", 3, &err), 0);
+    int names = count_names(), n = 0, rc;
+    do {
+        FileWriter w;
+        err_clear(&err);
+        file_inject_failure(++n, ENOSPC);
+        rc = file_create(&w, path, &err);
+        if (rc == 0) {
+            file_write(&w, "new", 3);
+            rc = file_publish(&w, &err);
+        }
+        file_inject_failure(0, 0);
+        expect_content(path, rc ? "old" : "new");
+        assert_int_equal(count_names(), names);
+    } while (rc && n < 100);
+    assert_int_equal(n, 4); /* open, write and rename failed in turn */
+    free(path);
+}
+
+static FileStamp stamp(const char *path)
+{
+    FileStamp s;
+    Err err = {0};
+    if (file_stamp(&s, path, &err)) fail_msg("%s", err.msg);
+    return s;
+}
+
+/* Another file in its place, other bytes, and a hidden change of the time all give another stamp. */
+static void stamps_tell_states_apart(void **state)
+{
+    (void)state;
+    Err err = {0};
+    char *path = in_dir("state");
+    assert_int_equal(file_save(path, "one", 3, &err), 0);
+    FileStamp first = stamp(path), again = stamp(path);
+    assert_memory_equal(&first, &again, sizeof first);
+    FileMap m;
+    assert_int_equal(file_map(&m, path, &err), 0);
+    assert_memory_equal(&first, &m.stamp, sizeof first);
+    assert_false(m.settled);
+    file_unmap(&m);
+    usleep(20000);
+    struct timespec past[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    assert_int_equal(utimensat(AT_FDCWD, path, past, 0), 0);
+    FileStamp hidden = stamp(path);
+    assert_true(hidden.written_ns == INT64_C(1000000000000) && hidden.changed_ns > first.changed_ns);
+    assert_int_equal(file_save(path, "two", 3, &err), 0);
+    FileStamp second = stamp(path);
+    assert_true(second.inode != first.inode || second.changed_ns != first.changed_ns);
+    assert_int_equal(file_stamp(&first, "/nonexistent/x", &err), -1);
+    assert_int_equal(file_map(&m, "Makefile", &err), 0); /* of some age */
+    assert_true(m.settled);
+    file_unmap(&m);
+    free(path);
+}
+
 static void abandon_leaves_nothing(void **state)
 {
     (void)state;
@@ -254,6 +317,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(saves_and_reads),
         cmocka_unit_test(writes_keep_their_order),
+        cmocka_unit_test(publishes),
+        cmocka_unit_test(stamps_tell_states_apart),
         cmocka_unit_test(abandon_leaves_nothing),
         cmocka_unit_test(failures_leave_the_old_file),
         cmocka_unit_test(folders),

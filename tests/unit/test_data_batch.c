@@ -61,7 +61,7 @@ static void test_chat(void **state)
     for (int i = 0; i < x.n; i++)
         if (x.target[i]) target[n++] = x.id[i];
     expect_ids(target, n, "AE");
-    for (int i = 0; i < x.n_patches * image_patch_dim(&f->processor); i++) assert_true(isfinite(x.pixels[i]));
+    assert_int_equal(encoded_pixel_bytes(&x), 40 * 14 * 14 * 3);
     free(target);
     encoded_release(&x);
 
@@ -229,6 +229,20 @@ static const char *const TWO_ROWS =
     "{\"messages\":[{\"role\":\"user\",\"content\":\"R<image>\"},{\"role\":\"assistant\",\"content\":\"BC\"}],"
     "\"images\":[\"img/d.png\"]}\n";
 
+/* Patches of an image file. */
+static void expect_patches(Fixture *f, const float *got, const ImagePlan *plan, const char *ref)
+{
+    Err err = {0};
+    size_t bytes = image_patch_bytes(&f->processor, plan);
+    float *want = xmalloc(bytes);
+    unsigned char *rgb = xmalloc(image_plan_bytes(plan));
+    if (image_load_planned(rgb, &f->processor, plan, ref, &err)) fail_msg("%s", err.msg);
+    image_patches(want, &f->processor, plan, rgb);
+    assert_memory_equal(got, want, bytes);
+    free(rgb);
+    free(want);
+}
+
 static void test_batch_of_samples(void **state)
 {
     Fixture *f = *state;
@@ -254,12 +268,30 @@ static void test_batch_of_samples(void **state)
     }
     for (int a = 0; a < 3; a++) assert_int_equal(b->pos[a * b->n + x.n], 0);
     assert_int_equal(b->image[1].first_patch, x.n_patches);
-    size_t dim = (size_t)b->patch_dim;
-    assert_memory_equal(b->pixels, x.pixels, (size_t)x.n_patches * dim * sizeof(float));
-    assert_memory_equal(b->pixels + (size_t)x.n_patches * dim, y.pixels, (size_t)y.n_patches * dim * sizeof(float));
+    expect_patches(f, b->pixels, &x.plan[0], IMG "b.png");
+    expect_patches(f, b->pixels + (size_t)x.n_patches * (size_t)b->patch_dim, &y.plan[0], IMG "d.png");
     batch_free(b);
     encoded_release(&x);
     encoded_release(&y);
+    dataset_release(&d);
+}
+
+static void test_batch_of_two_images(void **state)
+{
+    Fixture *f = *state;
+    Dataset d = fixture_rows("{\"messages\":[{\"role\":\"user\",\"content\":\"<image>Q<image>\"},{\"role\":"
+                             "\"assistant\",\"content\":\"A\"}],\"images\":[\"img/c.png\",\"img/b.png\"]}");
+    Encoded x = encode(f, &d.sample[0], ENCODE_CHAT);
+    BatchBuilder bb;
+    batch_begin(&bb, &f->processor);
+    batch_add_sample(&bb, &x, 0);
+    Batch *b = batch_finish(&bb);
+    check_batch(f, b);
+    assert_int_equal(b->image[1].first_patch, 80);
+    expect_patches(f, b->pixels, &x.plan[0], IMG "c.png");
+    expect_patches(f, b->pixels + 80 * (size_t)b->patch_dim, &x.plan[1], IMG "b.png");
+    batch_free(b);
+    encoded_release(&x);
     dataset_release(&d);
 }
 
@@ -411,33 +443,57 @@ static void test_batch_check(void **state)
 
 /* ---- packing ----------------------------------------------------------------------------------------------------- */
 
-static void test_pack_plan(void **state)
+static int rows_of(const bool *take, const int *tokens, int n)
+{
+    int rows = 0;
+    for (int i = 0; i < n; i++) rows += take[i] ? tokens[i] : 0;
+    return rows;
+}
+
+/* The fullest that any selection with (or without) item 0 gets. */
+static int fullest(const int *tokens, int n, int budget, bool with_first)
+{
+    int best = 0;
+    for (unsigned set = with_first; set < 1u << n; set += 1 + (unsigned)with_first) {
+        int rows = 0;
+        for (int i = 0; i < n; i++) rows += set >> i & 1 ? tokens[i] : 0;
+        if (rows <= budget && rows > best) best = rows;
+    }
+    return best;
+}
+
+static void test_pack_next_known(void **state)
 {
     (void)state;
-    const int tokens[] = {5, 6, 4, 3, 12, 2};
-    int pack[6];
-    assert_int_equal(pack_plan(pack, tokens, 6, 10), 3);
-    const int want[] = {0, 1, 1, 0, 2, 0};
-    assert_memory_equal(pack, want, sizeof want);
-    assert_int_equal(pack_plan(pack, tokens, 0, 10), 0);
+    bool take[8];
+    /* The oldest; then those of more than a sixth of 60, longest first; then in order, while there is room. */
+    assert_int_equal(pack_next(take, (int[]){5, 30, 4, 20, 3, 25, 1, 2}, 8, 60, 0), 60);
+    const bool want[] = {true, true, false, false, false, true, false, false};
+    assert_memory_equal(take, want, sizeof want);
+    assert_int_equal(pack_next(take, (int[]){5, 30, 4, 20, 3, 25, 1, 2}, 8, 60, 57), 3);
+    assert_true(take[4] && !take[0] && !take[6] && !take[7]);
+    assert_int_equal(pack_next(take, (int[]){70, 1}, 2, 60, 0), 70);
+    assert_true(take[0] && !take[1]);
+    assert_int_equal(pack_next(take, (int[]){60, 1}, 2, 60, 0), 60);
+    assert_int_equal(pack_next(take, (int[]){61}, 1, 60, 60), 0);
+    assert_int_equal(pack_next(take, NULL, 0, 60, 0), 0);
+}
 
-    for (uint32_t round = 0; round < 300; round++) {
+static void test_pack_next_fills(void **state)
+{
+    (void)state;
+    for (uint32_t round = 0; round < 2000; round++) {
         Rng r = rng_at(2, RNG_TEST, round, 0, 0);
-        int item[100], bin[100], room[100], n = 1 + (int)rng_below(&r, 100), budget = 50, first = 0;
-        for (int i = 0; i < n; i++) item[i] = 1 + (int)rng_below(&r, 50);
-        int bins = pack_plan(bin, item, n, budget);
-        for (int k = 0; k < bins; k++) room[k] = budget;
-        for (int i = 0; i < n; i++) {
-            assert_in_range(bin[i], 0, bins - 1);
-            room[bin[i]] -= item[i];
-            assert_true(bin[i] <= first);
-            if (bin[i] == first) first++;
-        }
-        assert_int_equal(first, bins);
-        for (int k = 0; k < bins; k++) assert_true(room[k] >= 0);
-        /* No two packs would have fitted into one. */
-        for (int k = 0; k < bins; k++)
-            for (int j = 0; j < k; j++) assert_true(room[j] + room[k] < budget);
+        int tokens[11], n = 1 + (int)rng_below(&r, 11), budget = 1 + (int)rng_below(&r, 300), sum = 0;
+        int used = round % 3 ? 0 : 1 + (int)rng_below(&r, (uint32_t)budget);
+        for (int i = 0; i < n; i++) sum += tokens[i] = 1 + (int)rng_below(&r, (uint32_t)budget);
+        bool take[11];
+        int rows = pack_next(take, tokens, n, budget, used), mean = sum / n;
+        int best = fullest(tokens, n, budget - used, used == 0), gap = mean * mean / (2 * budget) + 1;
+        assert_int_equal(rows, rows_of(take, tokens, n));
+        assert_true(rows <= budget - used && (used || take[0]));
+        if (rows < best - gap) fail_msg("%d of %d rows, %d would have fitted", rows, budget - used, best);
+        for (int i = 0; i < n; i++) assert_true(take[i] || rows + tokens[i] > budget - used);
     }
 }
 
@@ -466,10 +522,12 @@ int main(void)
         cmocka_unit_test(test_positions),
         cmocka_unit_test(test_positions_known),
         cmocka_unit_test(test_batch_of_samples),
+        cmocka_unit_test(test_batch_of_two_images),
         cmocka_unit_test(test_shared_prefix),
         cmocka_unit_test(test_reopen),
         cmocka_unit_test(test_batch_check),
-        cmocka_unit_test(test_pack_plan),
+        cmocka_unit_test(test_pack_next_known),
+        cmocka_unit_test(test_pack_next_fills),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
 }

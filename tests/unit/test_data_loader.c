@@ -123,11 +123,12 @@ static void test_shuffle(void **state)
     for (Batch *b; (b = next(l)); n++, batch_free(b)) last = b->n_samples;
     Err err = {0};
     assert_int_equal(n, (3 * SAMPLES + 3) / 4);
-    assert_int_equal(loader_count(&d, &((Fixture *)*state)->encoder, &o, &err), n);
+    int64_t rows;
+    assert_int_equal(loader_count(&d, &((Fixture *)*state)->encoder, &o, &rows, &err), n);
     assert_int_equal(last, 3 * SAMPLES % 4);
     assert_null(next(l));
     LoaderState end = loader_state(l);
-    assert_true(end.epoch == 3 && end.position == 0 && end.done == 0);
+    assert_true(end.epoch == 3 && end.position == 0 && end.n_waiting == 0);
     loader_free(l);
     dataset_release(&d);
 }
@@ -146,9 +147,32 @@ static void test_packing(void **state)
     }
     for (int i = 0; i < d.n; i++) assert_int_equal(seen[i], 1);
     Err err = {0};
-    assert_int_equal(loader_count(&d, &f->encoder, &o, &err), batches);
+    int64_t rows;
+    assert_int_equal(loader_count(&d, &f->encoder, &o, &rows, &err), batches);
+    assert_int_equal(rows, total);
     assert_true(batches < d.n && total > batches * f->encoder.max_length / 2);
     free(seen);
+    loader_free(l);
+    dataset_release(&d);
+}
+
+/* More samples to a pack than wait at a time. */
+static void test_packing_many(void **state)
+{
+    Fixture *f = *state;
+    f->encoder.max_length = 20000;
+    Dataset d = make_rows(8 * PACK_WINDOW, NULL);
+    LoaderOptions o = {.packing = true, .shuffle = true, .seed = 3, .samples = d.n};
+    Loader *l = open_loader(f, &d, o);
+    int last = 20000, samples = 0;
+    for (Batch *b; (b = next(l)); batch_free(b)) {
+        assert_in_range(last, 19990, 20000);
+        last = b->n;
+        samples += b->n_samples;
+        assert_true(b->n_samples > PACK_WINDOW || samples == d.n);
+    }
+    assert_int_equal(samples, d.n);
+    f->encoder.max_length = MAX_LENGTH;
     loader_free(l);
     dataset_release(&d);
 }
@@ -207,6 +231,9 @@ static void test_determinism(void **state)
     check_threads_and_resume(*state, &d, (LoaderOptions){.packing = true, .shuffle = true, .seed = 5});
     check_threads_and_resume(*state, &d, (LoaderOptions){.packing = true, .samples = 50});
     dataset_release(&d);
+    d = make_rows(2 * PACK_WINDOW + 9, NULL);
+    check_threads_and_resume(*state, &d, (LoaderOptions){.packing = true, .shuffle = true, .samples = d.n});
+    dataset_release(&d);
 }
 
 static void test_determinism_with_bad_samples(void **state)
@@ -241,6 +268,30 @@ static void test_bad_samples_move_up(void **state)
     dataset_release(&d);
 }
 
+/* A broken picture is found when its pack has been chosen, so its rows stay empty. */
+static void test_broken_pictures_leave_room(void **state)
+{
+    Fixture *f = *state;
+    static const char is_bad[] = "..xx......x.........xxx";
+    Dataset d = make_rows(SAMPLES, is_bad);
+    LoaderOptions o = {.packing = true, .shuffle = true, .seed = 5, .samples = SAMPLES, .max_bad_samples = -1};
+    Loader *l = open_loader(f, &d, o);
+    int seen[SAMPLES] = {0}, batches = 0, n;
+    int64_t rows = 0, chosen;
+    for (Batch *b; (b = next(l)); batches++, batch_free(b)) {
+        for (int i = 0; i < b->n_samples; i++) seen[b->source[i]]++;
+        rows += b->n;
+    }
+    for (int i = 0; i < SAMPLES; i++) assert_int_equal(seen[i], is_bad[i] == '.');
+    loader_bad(l, &n);
+    assert_int_equal(n, 6);
+    loader_free(l);
+    Err err = {0};
+    assert_in_range(loader_count(&d, &f->encoder, &o, &chosen, &err), batches, batches + 6);
+    assert_true(chosen > rows + 6 * 20);
+    dataset_release(&d);
+}
+
 static void expect_end(Fixture *f, const Dataset *d, LoaderOptions o, int batches, const char *message)
 {
     Loader *l = open_loader(f, d, o);
@@ -270,6 +321,15 @@ static void test_too_many_bad_samples(void **state)
     dataset_release(&d);
 }
 
+/* Headers can be read, pictures cannot: without an end of the samples this must not go on for ever. */
+static void test_all_pictures_broken(void **state)
+{
+    Dataset d = make_rows(7, "xxxxxxx");
+    expect_end(*state, &d, (LoaderOptions){.packing = true, .max_bad_samples = -1}, 0, "not one sample");
+    expect_end(*state, &d, (LoaderOptions){.packing = true, .max_bad_samples = 4}, 0, "max_bad_samples is 4");
+    dataset_release(&d);
+}
+
 static void test_wrong_options(void **state)
 {
     Fixture *f = *state;
@@ -282,7 +342,20 @@ static void test_wrong_options(void **state)
     err_clear(&err);
     assert_null(loader_new(&d, &f->encoder, &(LoaderOptions){.batch_size = 1, .start.position = 4}, &err));
     assert_non_null(strstr(err.msg, "cannot go on at sample 4 of 4"));
-    expect_end(f, &d, (LoaderOptions){.packing = true, .samples = 4, .start.done = 50}, 0, "not what it was");
+    LoaderOptions o = {.packing = true, .start = {.position = 2, .n_waiting = 2, .behind = {2, 1}}};
+    loader_free(open_loader(f, &d, o));
+    const LoaderState bad[] = {{.position = 2, .n_waiting = 2, .behind = {3, 1}},
+                               {.position = 2, .n_waiting = 2, .behind = {1, 1}},
+                               {.position = 2, .n_waiting = 1, .behind = {0}},
+                               {.position = 2, .n_waiting = PACK_WINDOW + 1},
+                               {.position = 2, .n_waiting = -1},
+                               {.epoch = -1}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        o.start = bad[i];
+        err_clear(&err);
+        assert_null(loader_new(&d, &f->encoder, &o, &err));
+        assert_non_null(strstr(err.hint, "not what it was"));
+    }
     dataset_release(&d);
 }
 
@@ -322,6 +395,9 @@ int main(void)
         cmocka_unit_test(test_file_order_wraps),
         cmocka_unit_test(test_shuffle),
         cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_packing_many),
+        cmocka_unit_test(test_broken_pictures_leave_room),
+        cmocka_unit_test(test_all_pictures_broken),
         cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_determinism),
         cmocka_unit_test(test_determinism_with_bad_samples),

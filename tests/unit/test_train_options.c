@@ -131,7 +131,9 @@ static void settings_leave_out_what_does_not_matter(void **state)
     assert_int_equal(PARSE(&o, &err, "save_steps=7", "threads=3"), 0);
     json_t *a = train_settings(&o);
     train_options_release(&o);
-    assert_int_equal(PARSE(&o, &err, "logging_steps=2", "gradient_checkpointing=false", "max_steps=9"), 0);
+    assert_int_equal(PARSE(&o, &err, "logging_steps=2", "gradient_checkpointing=false", "max_steps=9",
+                           "vision_cache=/x", "vision_cache_gib=0.5"),
+                     0);
     json_t *b = train_settings(&o);
     train_options_release(&o);
     assert_true(json_equal(a, b));

@@ -1,0 +1,49 @@
+#!/bin/bash
+# bench_peers.sh - Osler and its peers on the same work, side by side; `make bench` calls it.  All from the environment:
+#
+#   CONFIG   config.json of a Qwen2.5-VL; weights are random
+#   CASES    of `osler bench peers`; default: lora full dpo grpo score decode
+#   FLAGS    for both sides, as --ckpt or --batch 8
+#   REPS     timed steps of a run, on both sides; default 3
+#   PEERS    a command that takes --config, --task, --reps and FLAGS and prints the line of `osler bench peers`;
+#            empty: ours alone
+#   LLAMA    a command that takes --config and prints "...: prefill N tok/s, decode N tok/s" of the language model alone
+#   MODEL, PYTHON    a checkpoint directory, and a Python with transformers: process start to first token
+#   ROUNDS, CSV, OSLER
+set -u
+cd "$(dirname "$0")/.." || exit 1
+export OSLER=${OSLER:-build/osler}
+csv=${CSV:-docs/results/peers.csv}
+if [ -z "${CONFIG:-}${MODEL:-}" ]; then
+    echo "which model?  make bench CONFIG=config.json [PEERS='python bench_peers.py']"
+    exit 2
+fi
+
+DOCTOR=$("$OSLER" doctor) || exit 1
+export DOCTOR
+
+failed=0
+compare() { # compare WORK OURS AGAINST PEER [OPTION...]
+    tools/bench_side_by_side.sh --work "$1" --ours "$2" --against "$3" --peer "$4" --csv "$csv" \
+        --rounds "${ROUNDS:-3}" "${@:5}" || failed=1
+}
+
+flags=${FLAGS:+ $FLAGS} reps=${REPS:-3}
+if [ -n "${CONFIG:-}" ]; then
+    name=$(basename "$CONFIG")
+    for case in ${CASES:-lora full dpo grpo score decode}; do
+        compare "$case $name$flags" "$OSLER bench peers --config $CONFIG --case $case$flags --reps $reps" \
+            "${PEERS:+transformers}" "${PEERS:+$PEERS --config $CONFIG --task $case$flags --reps $reps}"
+    done
+    if [ -n "${LLAMA:-}" ]; then
+        for case in prefill decode; do
+            compare "$case $name" "$OSLER bench peers --config $CONFIG --case $case --reps $reps" \
+                llama.cpp "$LLAMA --config $CONFIG" --peer_word "$case"
+        done
+    fi
+fi
+if [ -n "${MODEL:-}" ]; then
+    compare "first token $(basename "$MODEL")" "$OSLER bench first-token --model $MODEL" "${PYTHON:+transformers}" \
+        "${PYTHON:+$PYTHON tools/bench_first_token.py --model $MODEL}"
+fi
+exit $failed
