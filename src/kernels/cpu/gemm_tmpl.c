@@ -120,7 +120,7 @@ typedef struct Part {
 } Part;
 
 /* After y[n] at `at`, or instead of it. */
-static inline void store_swiglu(const Product *p, const T *y, int64_t at, int n)
+static inline ALWAYS_INLINE void store_swiglu(const Product *p, const T *y, int64_t at, int n)
 {
     T *gate = (T *)p->swiglu->gate + at, *again = p->swiglu->y ? (T *)p->swiglu->y + at : NULL;
     if (!p->backward) {
@@ -149,7 +149,8 @@ static inline void store_row(const Product *p, float *restrict v, int i, int j, 
             for (int c = 0; c < n; c++) v[c] += get(add, c);
         T gradient[PANEL_N], *y = p->backward ? gradient : (T *)p->y + at;
         put_row(y, v, n);
-        if (p->swiglu) store_swiglu(p, y, at, n);
+        if (p->swiglu && n == PANEL_N) store_swiglu(p, y, at, PANEL_N); /* the compiler unrolls a constant */
+        else if (p->swiglu) store_swiglu(p, y, at, n);
     }
 }
 
@@ -215,6 +216,15 @@ static Soon rows_below(const Product *p, const Part *t, int i, int k)
     return (Soon){.at = p->f[0].a + (int64_t)(i + PANEL_M) * p->f[0].k + k, .ld = p->f[0].k, .n = next};
 }
 
+/* What the rows' sums will meet: into L2, the j-th of the task's panels. */
+static void fetch_others(const Product *p, const Part *t, int i, int m, int j)
+{
+    int64_t at = (int64_t)i * p->n + t->j0, ld = p->n * (int64_t)sizeof(T),
+            bytes = (t->j1 - t->j0) * (int64_t)sizeof(T);
+    fetch_rows((const T *)p->swiglu->gate + at, ld, m, bytes, j, t->panels);
+    if (p->backward) fetch_rows((const T *)p->swiglu->up + at, ld, m, bytes, j, t->panels);
+}
+
 /* PANEL_M rows of a at depth [k, k + depth) times all panels, which begin at depth k0; */
 static void run_rows(const Product *p, const Part *t, float *sums, int i, int k0, int k, int depth)
 {
@@ -226,6 +236,7 @@ static void run_rows(const Product *p, const Part *t, float *sums, int i, int k0
     for (int j = 0; j < t->panels; j++) {
         s[0].b = t->b[0] + ((int64_t)j * words + (k - k0) / K_PAIR) * PANEL_N;
         s[1].b = t->b[1] + (int64_t)j * s[1].k / K_PAIR * PANEL_N;
+        if (last && p->swiglu) fetch_others(p, t, i, m, j);
         soon.first = soon.n * j / t->panels;
         soon.end = soon.n * (j + 1) / t->panels;
         micro_product(sums + (int64_t)j * PANEL_M * PANEL_N, s, 1 + second, m, k > 0, &soon);
