@@ -27,7 +27,7 @@
 #include "kernels/cpu/swiglu.h"
 
 enum {
-    FEW = 16, /* up to as many rows of x, the weight is streamed instead (few_tmpl.c) */
+    FEW = 32, /* up to as many rows of x, the weight is streamed instead (few_tmpl.c) */
     ROWS = 3 * PANEL_M,
     L2_BYTES = 1400 << 10, /* for packed panels and sums, of 2 MiB */
     B_BYTES = 928 << 10,   /* of those, for panels where the sums do not fit beside them */
@@ -355,7 +355,7 @@ static void few_swiglu(const Swiglu *s, const T *up, int64_t count)
 
 static void matmul_nt(const MatmulArgs *g)
 {
-    if (g->n <= FEW) {
+    if (g->n <= FEW || g->w->quant) {
         FN(matmul_few)(g);
         const Swiglu *s = g->swiglu;
         if (s) few_swiglu(s, g->y, (int64_t)g->n * g->w->out);
