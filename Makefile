@@ -57,7 +57,7 @@ LDFLAGS := $(SANFLAGS)
 ISA_avx2   := -O3 -mavx2 -mfma -mf16c -ffp-contract=fast
 ISA_avx512 := -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512 -ffp-contract=fast
 ISA_avx512bf16 := $(ISA_avx512) -mavx512bf16
-ISA_amx        := $(ISA_avx512bf16) -mamx-tile -mamx-bf16
+ISA_amx        := $(ISA_avx512bf16) -mamx-tile -mamx-bf16 -mamx-int8
 VEC := -fno-math-errno -fno-trapping-math -fassociative-math -fno-signed-zeros -freciprocal-math
 
 # ---- sources ---------------------------------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ static double time_tokens(Session *s, const int *seq, int *id, int n, int steps,
     for (int k = 0; k < steps && t >= 0; k++) {
         const float *logits = session_step(s, seq, id, n, err);
         for (int i = 0; i < n && logits; i++)
-            id[i] = sampler_draw(&sampler, logits + (size_t)i * (size_t)v, NULL, (DrawKey){0, 0, 0}, NULL);
+            id[i] = sampler_draw(&sampler, logits + (size_t)i * (size_t)v, NULL, (DrawKey){0, 0, 0});
         if (!logits) t = -1;
     }
     sampler_release(&sampler);

@@ -37,7 +37,7 @@ typedef struct Call {
 static void call_matmul_nt(const Call *c)
 {
     const Size *s = c->s;
-    const Weight w = {c->a[2], s->d, s->e}, w2 = {c->a[5], s->d, s->h};
+    const Weight w = {.data = c->a[2], .out = s->d, .in = s->e}, w2 = {.data = c->a[5], .out = s->d, .in = s->h};
     MatmulArgs g = {.y = c->a[0], .y_type = c->k->dtype, .x = c->a[1], .w = &w, .bias = c->a[3], .n = s->n};
     g.x2 = c->a[4];
     g.w2 = &w2;
@@ -46,14 +46,14 @@ static void call_matmul_nt(const Call *c)
 
 static void call_head(const Call *c)
 {
-    const Weight w = {c->a[2], c->s->d, c->s->e};
+    const Weight w = {.data = c->a[2], .out = c->s->d, .in = c->s->e};
     c->k->matmul_nt(&(MatmulArgs){.y = c->a[0], .y_type = DT_F32, .x = c->a[1], .w = &w, .n = c->s->n});
 }
 
 static void call_matmul_nn(const Call *c)
 {
     const Size *s = c->s;
-    const Weight w = {c->a[2], s->d, s->e}, w2 = {c->a[4], s->h, s->e};
+    const Weight w = {.data = c->a[2], .out = s->d, .in = s->e}, w2 = {.data = c->a[4], .out = s->h, .in = s->e};
     MatmulArgs g = {.y = c->a[0], .y_type = c->k->dtype, .x = c->a[1], .w = &w, .x2 = c->a[3], .w2 = &w2, .n = s->n};
     c->k->matmul_nn(&g);
 }

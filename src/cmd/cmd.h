@@ -40,6 +40,11 @@ typedef struct Common {
     {"dtype", OPT_ENUM, offsetof(T, common.dtype), .def = "bf16", .choices = "bf16|f32",                               \
      .help = "format of weights and activations; sums are always f32"}
 
+#define DECODE_ROW(T)                                                                                                  \
+    {"decode_weights", OPT_ENUM, offsetof(T, decode_weights), .def = "bf16", .choices = "bf16|int8|int4",              \
+     .group = "Computing",                                                                                             \
+     .help = "what decoding reads: the weights as they are, or copies in fewer bits, faster and less exact"}
+
 #define SEED_ROW(T)                                                                                                    \
     {"seed", OPT_INT, offsetof(T, common.seed), .def = "42", .min = 0, .max = 9e15,                                    \
      .help = "all randomness is a function of it"}

@@ -22,12 +22,8 @@ static const struct {
     const char *name, *use;
     bool here;
 } LIBRARY[] = {
-    {"libjpeg", "JPEG", HAVE_JPEG},
-    {"libpng", "PNG", HAVE_PNG},
-    {"libwebp", "WebP", HAVE_WEBP},
-    {"libtiff", "TIFF", HAVE_TIFF},
-    {"zlib", "nii.gz", HAVE_ZLIB},
-    {"GDCM", "DICOM", HAVE_GDCM},
+    {"libjpeg", "JPEG", HAVE_JPEG}, {"libpng", "PNG", HAVE_PNG},   {"libwebp", "WebP", HAVE_WEBP},
+    {"libtiff", "TIFF", HAVE_TIFF}, {"zlib", "nii.gz", HAVE_ZLIB}, {"GDCM", "DICOM", HAVE_GDCM},
 };
 
 static double gib(double bytes)

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "base/progress.h"
+#include "cmd/interrupt.h"
 #include "cmd/model_opts.h"
 #include "cmd/output.h"
 #include "data/pack.h"
@@ -15,8 +17,9 @@ typedef struct GenerateOpts {
     SamplingOpts sampling;
     StrList data, image;
     char *out, *prompt, *system;
-    int64_t n, max_batch;
+    int64_t n, max_batch, max_rows;
     bool logp;
+    int decode_weights;
 } GenerateOpts;
 
 #define AT(field) offsetof(GenerateOpts, field)
@@ -33,8 +36,11 @@ static const Opt TABLE[] = {
     {"n", OPT_INT, AT(n), .def = "1", .min = 1, .max = 4096, .alias = "num_generations|num_return_sequences",
      .help = "answers per prompt"},
     {"max_batch", OPT_INT, AT(max_batch), .def = "16", .min = 1, .max = 4096, .help = "answers that grow together"},
+    {"max_rows", OPT_INT, AT(max_rows), .def = "0", .min = 0, .max = 1e9,
+     .help = "tokens of prompts and answers in the KV cache at a time; 0: as memory allows"},
     {"logp", OPT_BOOL, AT(logp), .def = "false", .help = "add each token's log-probability under the model"},
     SAMPLING_ROWS(GenerateOpts),
+    DECODE_ROW(GenerateOpts),
     COMPUTE_ROWS(GenerateOpts),
     SEED_ROW(GenerateOpts),
     GENERAL_ROWS(GenerateOpts),
@@ -104,6 +110,14 @@ static char *answer_line(const Sample *s, const Completion *c)
     return buf_take(&b);
 }
 
+static void write_answer(Job *j, int64_t i)
+{
+    buf_str(&j->line, j->ready[i]);
+    output_line(&j->out, &j->line);
+    free(j->ready[i]);
+    j->ready[i] = NULL;
+}
+
 /* Answers finish in any order and are written in the order of the prompts. */
 static int take_answer(void *arg, const Completion *c, Err *err)
 {
@@ -112,13 +126,14 @@ static int take_answer(void *arg, const Completion *c, Err *err)
     progress_update(&j->progress, ++j->done, "%s", "");
     j->ready[(int64_t)c->prompt * j->n + c->draw] =
         j->text_only ? xstrndup(c->text, c->text_len) : answer_line(&j->d->sample[c->prompt], c);
-    for (; j->written < j->total && j->ready[j->written]; j->written++) {
-        buf_str(&j->line, j->ready[j->written]);
-        output_line(&j->out, &j->line);
-        free(j->ready[j->written]);
-        j->ready[j->written] = NULL;
-    }
+    for (; j->written < j->total && j->ready[j->written]; j->written++) write_answer(j, j->written);
     return 0;
+}
+
+static Verdict verdict(void *arg, int prompt, int draw)
+{
+    (void)arg, (void)prompt, (void)draw;
+    return interrupted() ? END_ALL : GO_ON;
 }
 
 static void stream_text(void *arg, int prompt, int draw, const char *bytes, size_t n)
@@ -141,19 +156,37 @@ static int answer_all(Job *j, const GenerateOpts *o, Err *err)
     GenerateOptions go = generate_options(&o->sampling, (uint64_t)o->common.seed);
     go.n = j->n;
     go.max_batch = (int)o->max_batch;
+    go.max_rows = (int)o->max_rows;
     go.logp = o->logp;
-    if (j->text_only && j->n == 1)
-        return generate(j->e, &go, &(GenerateIo){next_prompt, stream_end, stream_text, j}, err);
+    GenerateIo io = {.next = next_prompt, .verdict = verdict, .arg = j};
+    if (j->text_only && j->n == 1) {
+        io.done = stream_end;
+        io.stream = stream_text;
+        return generate(j->e, &go, &io, err);
+    }
     if (output_open(&j->out, o->out, err)) return -1;
     j->total = (int64_t)j->d->n * j->n;
     j->ready = xcalloc((size_t)j->total + 1, sizeof *j->ready);
     progress_start(&j->progress, "generate", j->total, "answer");
-    int rc = generate(j->e, &go, &(GenerateIo){next_prompt, take_answer, NULL, j}, err);
+    io.done = take_answer;
+    int rc = generate(j->e, &go, &io, err);
     progress_end(&j->progress);
+    for (int64_t i = j->written; i < j->total; i++)
+        if (j->ready[i] && rc > 0) write_answer(j, i); /* behind one that did not finish */
     for (int64_t i = 0; i < j->total; i++) free(j->ready[i]);
     free(j->ready);
     buf_release(&j->line);
-    return output_close(&j->out, rc, err);
+    return output_close(&j->out, rc < 0 ? rc : 0, err) ? -1 : rc;
+}
+
+/* Answers until Ctrl-C: then what is finished stays, and the exit status says that something is missing. */
+static int answer_some(Job *j, const GenerateOpts *o, Err *err)
+{
+    interrupt_begin();
+    int rc = answer_all(j, o, err);
+    interrupt_end();
+    if (rc > 0 && !j->text_only) log_warn("interrupted: %lld of %lld answers", (long long)j->done, (long long)j->total);
+    return rc;
 }
 
 /* The command line's prompt as a dataset of one sample, without a place in a file. */
@@ -190,12 +223,13 @@ static int run(void *opts, const StrList *operands, Err *err)
     if (check_opts(o, operands, err)) return -1;
     if (o->prompt) prompt_dataset(&d, o);
     else if (open_dataset(&d, &o->data, (uint64_t)o->common.seed, err)) return -1;
-    int rc = open_engine(&e, &o->common, &o->model, NULL, err);
+    const EngineOptions eo = {.decode_weights = (DecodeWeights)o->decode_weights};
+    int rc = open_engine(&e, &o->common, &o->model, &eo, err);
     if (rc == 0) {
         Job j = {.e = &e, .d = &d, .n = (int)o->n, .text_only = o->prompt && !o->out};
         rc = encoder_init(&j.enc, e.tok, &e.proc, 0, err);
         if (rc == 0) {
-            rc = answer_all(&j, o, err);
+            rc = answer_some(&j, o, err);
             encoder_release(&j.enc);
         }
         engine_close(&e);

@@ -16,21 +16,30 @@ static void levels_fill(Levels *l, const ImageProcessor *p)
     }
 }
 
-/* One row [3][temporal][patch][patch]: the still picture is repeated over time. `side` = patch, known when compiled. */
-static inline __attribute__((always_inline)) void patch_write(float *out, const ImageProcessor *p, int side,
-                                                              const unsigned char *rgb, size_t stride, const Levels *l)
+/* One channel of a patch; `side` is known when compiled where it is the usual one. */
+static inline __attribute__((always_inline)) void plane_write(float *at, int side, const unsigned char *rgb,
+                                                              size_t stride, const float *table)
 {
-    size_t bytes = sizeof *out * (size_t)p->patch * (size_t)p->patch;
-    for (int c = 0; c < 3; c++) {
-        const float *table = l->of[c];
-        float *at = out, *first = out;
-        for (int y = 0; y < side; y++) {
-            const unsigned char *s = rgb + stride * (size_t)y + c;
+    for (int y = 0; y < side; y++, rgb += stride) {
 #pragma GCC unroll 14
-            for (int x = 0; x < side; x++) *at++ = table[s[3 * x]];
-        }
-        for (int t = 1; t < p->temporal; t++, at += side * side) memcpy(at, first, bytes);
-        out = at;
+        for (int x = 0; x < side; x++) *at++ = table[rgb[3 * x]];
+    }
+}
+
+/*
+ * One row [3][temporal][patch][patch]: the still picture is repeated over time.  The usual plane goes through the
+ * nearest cache, so that the large output is written in whole lines.
+ */
+static void patch_write(float *out, const ImageProcessor *p, const unsigned char *rgb, size_t stride, const Levels *l)
+{
+    enum { USUAL = 14 };
+    float usual[USUAL * USUAL];
+    size_t area = (size_t)p->patch * (size_t)p->patch;
+    for (int c = 0; c < 3; c++, out += area * (size_t)p->temporal) {
+        const float *plane = p->patch == USUAL ? usual : out;
+        if (plane == usual) plane_write(usual, USUAL, rgb + c, stride, l->of[c]);
+        else plane_write(out, p->patch, rgb + c, stride, l->of[c]);
+        for (int t = plane == out; t < p->temporal; t++) memcpy(out + area * (size_t)t, plane, area * sizeof *out);
     }
 }
 
@@ -53,8 +62,7 @@ static void write_windows(void *arg, int task)
     for (size_t x = 0; x < (size_t)j->plan->grid_w; x += merge) {
         for (size_t k = 0; k < merge * merge; k++, out += image_patch_dim(p)) {
             const unsigned char *from = row + side * (stride * (k / merge) + 3 * (x + k % merge));
-            if (p->patch == 14) patch_write(out, p, 14, from, stride, &j->levels);
-            else patch_write(out, p, p->patch, from, stride, &j->levels);
+            patch_write(out, p, from, stride, &j->levels);
         }
     }
 }

@@ -52,6 +52,7 @@ int engine_open(Engine *e, const EngineOptions *o, Err *err)
         return -1;
     }
     prepare(e, o->checkpoint);
+    model_quantise(e->model, o->decode_weights);
     if (o->vision_cache && engine_cache_vision(e, o->vision_cache, o->vision_cache_bytes, err)) {
         engine_close(e);
         return -1;

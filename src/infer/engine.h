@@ -29,6 +29,7 @@ typedef struct EngineOptions {
     bool checkpoint;                /* activation checkpointing */
     int64_t min_pixels, max_pixels; /* 0: as the checkpoint's preprocessor_config.json says */
     uint64_t seed;                  /* of a fresh adapter */
+    DecodeWeights decode_weights;   /* what decoding reads: copies in fewer bits, or the weights themselves */
     const char *vision_cache;       /* folder, see engine_cache_vision; NULL: none */
     int64_t vision_cache_bytes;
 } EngineOptions;

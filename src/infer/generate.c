@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/pool.h"
+#include "infer/prefix.h"
 #include "infer/reply.h"
 
 /* One answer on its way. */
@@ -19,6 +20,14 @@ typedef struct Decoding {
     const char *finish;  /* NULL while it goes on */
 } Decoding;
 
+/* The next prompt: waiting for room, then on its way into the cache. */
+typedef struct Entering {
+    Batch *b; /* NULL: none */
+    PromptKey key;
+    bool begun;
+    Extension x;
+} Entering;
+
 typedef struct Generator {
     Engine *e;
     Session *s;
@@ -27,9 +36,11 @@ typedef struct Generator {
     Sampler *sampler; /* one per worker of the pool */
     int never[2];
     VEC(Decoding *) active;
-    int prompts;    /* admitted so far */
-    Batch *waiting; /* the next prompt, while there is no room for it */
-    bool dry;       /* the source has no more */
+    int prompts; /* begun so far */
+    Entering in;
+    bool dry;   /* the source has no more */
+    bool ended; /* by a verdict */
+    PrefixIndex *prefixes;
     int *seq, *id, batch_cap;
     Buf text; /* on its way to the stream or the sink */
 } Generator;
@@ -78,7 +89,11 @@ static void draw_one(void *arg, int task)
     Decoding *d = j->d[task];
     DrawKey key = {(uint32_t)d->prompt, (uint32_t)d->draw, (uint32_t)d->id.n};
     const float *logits = j->logits + (int64_t)task * j->stride;
-    d->next = sampler_draw(&j->g->sampler[pool_worker()], logits, d->seen, key, j->g->o->logp ? &d->next_logp : NULL);
+    d->next = sampler_draw(&j->g->sampler[pool_worker()], logits, d->seen, key);
+    if (d->next < 0 || !j->g->o->logp) return;
+    float lse;
+    const Model *m = j->g->e->model;
+    m->dev.k.logprob_fwd(&d->next_logp, &lse, NULL, logits, &d->next, 0, 1, m->cfg.v);
 }
 
 static bool is_end(const ModelConfig *c, int id)
@@ -200,6 +215,20 @@ static int step(Generator *g, Err *err)
     return logits ? draw_tokens(g, g->active.at, n, logits, g->e->model->cfg.v, err) : -1;
 }
 
+/* Asks for the verdict on every answer. */
+static void judge(Generator *g)
+{
+    for (int i = 0; g->io->verdict && i < g->active.n; i++) {
+        Decoding *d = g->active.at[i];
+        if (d->finish) continue;
+        Verdict v = g->io->verdict(g->io->arg, d->prompt, d->draw);
+        if (v == END_ALL) g->ended = true;
+        if (v != END_ANSWER) continue;
+        d->finish = "cancelled";
+        show(g, d);
+    }
+}
+
 /* ---- many prompts ----------------------------------------------------------------------------------------------- */
 
 /* Rows that an answer of n more tokens may take: whole pages, and one for the rest of a shared page. */
@@ -208,34 +237,86 @@ static int64_t rows_to_come(int n)
     return ((int64_t)n + 2 * SESSION_PAGE - 1) / SESSION_PAGE * SESSION_PAGE;
 }
 
-/* May the prompt enter now, so that all active answers still reach their full length? */
-static bool fits(const Generator *g, const Batch *b)
+/* Are there rows for n more of a prompt and its answers, so that all active answers still reach their full length? */
+static bool fits(const Generator *g, int n)
 {
-    if (!g->active.n) return true;
-    int64_t rows = session_rows_free(g->s) - rows_to_come(b->n) - g->o->n * rows_to_come(g->o->max_new_tokens);
+    int64_t rows = session_rows_free(g->s) - rows_to_come(n) - g->o->n * rows_to_come(g->o->max_new_tokens);
     for (int i = 0; i < g->active.n; i++) rows -= rows_to_come(g->active.at[i]->limit - g->active.at[i]->id.n);
     return rows >= 0;
 }
 
-static int admit(Generator *g, const Batch *b, Err *err)
+/* Room for the answers, and for n rows of their prompt, for which kept prompts make way. */
+static bool has_room(Generator *g, int n)
 {
-    int seq = session_open(g->s), number = g->prompts++;
-    const float *logits = session_extend(g->s, seq, b, err);
-    if (!logits) return err_context(err, "prompt %d", number);
-    return start_answers(g, seq, number, logits, b->ids, b->n, err);
+    if (g->active.n && g->active.n + g->o->n > g->o->max_batch) return false;
+    while (!fits(g, n))
+        if (!prefix_drop(g->prefixes)) return !g->active.n; /* alone it may try */
+    return true;
 }
 
-/* Lets prompts in while there is room. */
+/* Gives the waiting prompt a sequence, with what it shares with an earlier one, where there is room. */
+static void begin_prompt(Generator *g)
+{
+    Entering *in = &g->in;
+    int rows, like = prefix_find(g->prefixes, &in->key, &rows);
+    int seq = like < 0 ? session_open(g->s) : session_fork_rows(g->s, like, rows);
+    if (!has_room(g, in->b->n - rows)) {
+        session_close(g->s, seq);
+        return;
+    }
+    session_begin(g->s, &in->x, seq, in->b, rows);
+    in->begun = true;
+}
+
+static void drop_entering(Generator *g)
+{
+    if (g->in.begun) session_end(&g->in.x);
+    prompt_key_release(&g->in.key);
+    batch_free(g->in.b);
+    g->in = (Entering){0};
+}
+
+/* The next prompt, in g->in; 0 where there is none. */
+static int next_prompt(Generator *g, Err *err)
+{
+    if (g->in.b) return 1;
+    if (g->dry) return 0;
+    g->in.b = g->io->next(g->io->arg, err);
+    g->dry = !g->in.b;
+    if (g->dry) return err->msg[0] ? -1 : 0;
+    g->in.key = prompt_key(g->in.b);
+    return 1;
+}
+
+/* The prompt is in the cache: its answers begin. */
+static int start_prompt(Generator *g, const float *logits, Err *err)
+{
+    Entering *in = &g->in;
+    int seq = in->x.seq, number = g->prompts++;
+    prefix_add(g->prefixes, seq, &in->key);
+    int rc = start_answers(g, seq, number, logits, in->b->ids, in->b->n, err);
+    drop_entering(g);
+    return rc || sweep(g, -1, err) ? -1 : 0;
+}
+
+/* Lets prompts in while there is room, PREFILL_ROWS of them; where no answer is on its way, until one is. */
 static int admit_prompts(Generator *g, Err *err)
 {
-    while (!g->dry && (!g->active.n || g->active.n + g->o->n <= g->o->max_batch)) {
-        if (!g->waiting) g->waiting = g->io->next(g->io->arg, err);
-        g->dry = !g->waiting;
-        if (g->dry) return err->msg[0] ? -1 : 0;
-        if (!fits(g, g->waiting)) return 0;
-        if (admit(g, g->waiting, err) || sweep(g, -1, err)) return -1;
-        batch_free(g->waiting);
-        g->waiting = NULL;
+    int rows = PREFILL_ROWS;
+    while (rows > 0 || !g->active.n) {
+        int rc = next_prompt(g, err);
+        if (rc <= 0) return rc;
+        if (!g->in.begun) begin_prompt(g);
+        if (!g->in.begun) return 0;
+        if (g->io->verdict && g->io->verdict(g->io->arg, g->prompts, 0) == END_ALL) g->ended = true;
+        if (g->ended) return 0;
+        if (rows <= 0) rows = PREFILL_ROWS;
+        const float *logits;
+        int before = g->in.x.next;
+        rc = session_advance(g->s, &g->in.x, rows, &logits, err);
+        if (rc < 0) return err_context(err, "prompt %d", g->prompts);
+        rows -= g->in.x.next - before;
+        if (rc == 0 && start_prompt(g, logits, err)) return -1;
     }
     return 0;
 }
@@ -243,19 +324,23 @@ static int admit_prompts(Generator *g, Err *err)
 int generate(Engine *e, const GenerateOptions *o, const GenerateIo *io, Err *err)
 {
     Generator g;
-    int64_t sequences = o->n > o->max_batch ? o->n : o->max_batch;
-    Session *s = session_new(e, session_affordable_rows(e, sequences * e->model->cfg.max_positions));
+    int64_t rows = (int64_t)(o->n > o->max_batch ? o->n : o->max_batch) * e->model->cfg.max_positions;
+    if (o->max_rows > 0 && o->max_rows < rows) rows = o->max_rows;
+    Session *s = session_new(e, session_affordable_rows(e, rows));
     generator_init(&g, s, e, o, io);
+    g.prefixes = prefix_new(s);
     int rc = admit_prompts(&g, err);
-    while (rc == 0 && g.active.n) {
+    while (rc == 0 && g.active.n && !g.ended) {
         rc = step(&g, err);
+        judge(&g);
         if (rc == 0) rc = sweep(&g, -1, err);
-        if (rc == 0) rc = admit_prompts(&g, err);
+        if (rc == 0 && !g.ended) rc = admit_prompts(&g, err);
     }
-    batch_free(g.waiting);
+    drop_entering(&g);
+    prefix_free(g.prefixes);
     generator_release(&g);
     session_free(s);
-    return rc;
+    return rc ? rc : g.ended;
 }
 
 /* ---- one answer in a conversation ------------------------------------------------------------------------------- */
@@ -268,6 +353,8 @@ int generate_reply(Session *s, int seq, const float *logits, const int *prompt, 
     generator_init(&g, s, session_engine(s), o, io);
     int rc = start_answers(&g, seq, number, logits, prompt, n_prompt, err);
     while (rc == 0 && g.active.n) {
+        judge(&g);
+        if (g.ended && !g.active.at[0]->finish) g.active.at[0]->finish = "cancelled";
         rc = sweep(&g, seq, err);
         if (rc == 0 && g.active.n) rc = step(&g, err);
     }

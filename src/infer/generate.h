@@ -3,7 +3,11 @@
  *
  * generate() pulls prompts from a source and hands each finished answer to a sink.  Up to max_batch sequences decode in
  * one step; a prompt enters as soon as there is room for its answers, so short answers do not wait for long ones
- * (continuous batching).  What is drawn depends on (seed, prompt, draw, position) and on the prompt alone.
+ * (continuous batching).  Between two steps at most PREFILL_ROWS rows of prompts are computed, so long prompts do not
+ * hold up the answers that are on their way.  Prompts that begin alike share those rows (prefix.h).
+ *
+ * What is drawn depends on (seed, prompt, draw, position) and on the prompt alone, to the bit: not on the other prompts,
+ * their order, max_batch, or what was shared.
  *
  *   GenerateOptions o = GENERATE_DEFAULTS;
  *   o.max_new_tokens = 256;
@@ -21,11 +25,14 @@
 #include "infer/sampler.h"
 #include "infer/session.h"
 
+enum { PREFILL_ROWS = 512 };
+
 typedef struct GenerateOptions {
     SamplerOptions sampling;
     int max_new_tokens;
     int n;               /* answers per prompt */
     int max_batch;       /* sequences decoded together */
+    int max_rows;        /* of the KV cache, tokens of all prompts and answers in it; 0: as memory allows */
     const StrList *stop; /* borrowed; NULL: none */
     bool logp;           /* fill Completion.logp */
 } GenerateOptions;
@@ -41,8 +48,11 @@ typedef struct Completion {
     const float *logp; /* [n] under the model itself; NULL where not asked for */
     const char *text;  /* without special tokens, NUL-terminated UTF-8 */
     size_t text_len;
-    const char *finish_reason; /* "stop" | "length" */
+    const char *finish_reason; /* "stop" | "length" | "cancelled" */
 } Completion;
+
+/* Whether an answer goes on, ends as it is ("cancelled"), or everything ends and what is not finished is dropped. */
+typedef enum Verdict { GO_ON, END_ANSWER, END_ALL } Verdict;
 
 typedef struct GenerateIo {
     /* The next prompt: a batch of one segment, then generate's to free. NULL: no more, or an error where err is set. */
@@ -51,15 +61,19 @@ typedef struct GenerateIo {
     int (*done)(void *arg, const Completion *c, Err *err);
     /* Text as it comes; NULL: not wanted. */
     void (*stream)(void *arg, int prompt, int draw, const char *bytes, size_t n);
+    /* Asked for every answer before each step; NULL: all go on. */
+    Verdict (*verdict)(void *arg, int prompt, int draw);
     void *arg;
 } GenerateIo;
 
+/* 0: all prompts are answered; 1: ended by a verdict; -1: error. */
 int generate(Engine *e, const GenerateOptions *o, const GenerateIo *io, Err *err);
 
 /*
  * One answer (o->n must be 1) that continues `seq`, whose last logits are given.  prompt [n_prompt]: the sequence's
  * ids, for the repetition penalty; negative ids are image tokens.  number takes the prompt's place in the random
- * stream.  The answer's last token is not yet in the sequence.  io->next is not used.
+ * stream.  The answer's last token is not yet in the sequence.  io->next is not used; END_ALL ends the answer as
+ * END_ANSWER does.
  */
 int generate_reply(Session *s, int seq, const float *logits, const int *prompt, int n_prompt, int number,
                    const GenerateOptions *o, const GenerateIo *io, Err *err);

@@ -10,39 +10,71 @@
 
 void sampler_init(Sampler *s, const SamplerOptions *o, int v, const int *never, int n_never)
 {
+    size_t n = (size_t)v;
     *s = (Sampler){.o = *o, .v = v, .never = never, .n_never = n_never};
-    s->score = xmalloc(sizeof *s->score * (size_t)v);
-    s->heap = xmalloc(sizeof *s->heap * (size_t)v);
-    s->kept = xmalloc(sizeof *s->kept * (size_t)v);
+    s->score = xmalloc(sizeof *s->score * n);
+    s->token = xmalloc(sizeof *s->token * n);
+    s->weight = xmalloc(sizeof *s->weight * n);
+    s->heap = xmalloc(sizeof *s->heap * n);
+    s->kept = xmalloc(sizeof *s->kept * n);
 }
 
 void sampler_release(Sampler *s)
 {
     free(s->score);
+    free(s->token);
+    free(s->weight);
     free(s->heap);
     free(s->kept);
     *s = (Sampler){0};
 }
 
+/* ---- the best token ---------------------------------------------------------------------------------------------- */
+
+enum { LANES = 16 };
+typedef float Floats __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t Masks __attribute__((vector_size(4 * LANES)));
+
+/* The largest score; NaN where there is one among them. */
+static float best_score(const float *score, int v)
+{
+    float lane[LANES], best = -INFINITY;
+    Masks odd = {0};
+    Floats top = {0};
+    int i = 0;
+    top += -INFINITY;
+    for (; i + LANES <= v; i += LANES) {
+        Floats x = *(const Floats *)(score + i);
+        Masks more = x > top;
+        top = (Floats)(((Masks)x & more) | ((Masks)top & ~more));
+        odd |= x != x;
+    }
+    for (int l = 0; l < LANES; l++)
+        if (odd[l]) return NAN;
+    memcpy(lane, &top, sizeof lane);
+    for (int l = 0; l < LANES; l++) best = lane[l] > best ? lane[l] : best;
+    for (; i < v; i++) {
+        if (isnan(score[i])) return NAN;
+        best = score[i] > best ? score[i] : best;
+    }
+    return best;
+}
+
 /* The id with the highest score, the lowest among equals; -1 where a score is NaN or none is finite. */
 static int best_id(const float *score, int v)
 {
-    int best = -1;
-    for (int i = 0; i < v; i++) {
-        if (isnan(score[i])) return -1;
-        if (score[i] > -INFINITY && (best < 0 || score[i] > score[best])) best = i;
-    }
-    return best >= 0 && score[best] < INFINITY ? best : -1;
+    float best = best_score(score, v);
+    if (!isfinite(best)) return -1;
+    int i = 0;
+    while (score[i] != best) i++;
+    return i;
 }
 
-/* log softmax(logits)[id] */
-static float log_prob(const float *logits, int v, int id)
+static bool is_forbidden(const Sampler *s, int id)
 {
-    float max = -INFINITY;
-    for (int i = 0; i < v; i++) max = logits[i] > max ? logits[i] : max;
-    double sum = 0;
-    for (int i = 0; i < v; i++) sum += (double)expf(logits[i] - max);
-    return (float)((double)(logits[id] - max) - log(sum));
+    for (int i = 0; i < s->n_never; i++)
+        if (s->never[i] == id) return true;
+    return false;
 }
 
 /* score = logits after the penalty and without the forbidden tokens. */
@@ -56,131 +88,134 @@ static void score_tokens(Sampler *s, const float *logits, const unsigned char *s
     for (int i = 0; i < s->n_never; i++) s->score[s->never[i]] = -INFINITY;
 }
 
-/* ---- the best tokens first, without sorting the rest ------------------------------------------------------------ */
+/* ---- the best tokens first, without sorting the rest ------------------------------------------------------------- */
 
-static bool ranks_before(const float *score, int a, int b)
+static bool ranks_before(const double *weight, int a, int b)
 {
-    return score[a] > score[b] || (score[a] == score[b] && a < b);
+    return weight[a] > weight[b] || (weight[a] == weight[b] && a < b);
 }
 
-static void sift_down(int *heap, int n, int at, const float *score)
+static void sift_down(int *heap, int n, int at, const double *weight)
 {
-    int id = heap[at];
+    int place = heap[at];
     for (int child = 2 * at + 1; child < n; child = 2 * at + 1) {
-        if (child + 1 < n && ranks_before(score, heap[child + 1], heap[child])) child++;
-        if (!ranks_before(score, heap[child], id)) break;
+        if (child + 1 < n && ranks_before(weight, heap[child + 1], heap[child])) child++;
+        if (!ranks_before(weight, heap[child], place)) break;
         heap[at] = heap[child];
         at = child;
     }
-    heap[at] = id;
+    heap[at] = place;
 }
 
-static int heap_fill(Sampler *s)
+static void heap_fill(Sampler *s, int n)
 {
-    int n = 0;
-    for (int i = 0; i < s->v; i++)
-        if (s->score[i] > -INFINITY) s->heap[n++] = i;
-    for (int i = n / 2 - 1; i >= 0; i--) sift_down(s->heap, n, i, s->score);
-    return n;
+    for (int i = 0; i < n; i++) s->heap[i] = i;
+    for (int i = n / 2 - 1; i >= 0; i--) sift_down(s->heap, n, i, s->weight);
 }
 
 static int heap_pop(Sampler *s, int *n)
 {
     int top = s->heap[0];
     s->heap[0] = s->heap[--*n];
-    if (*n) sift_down(s->heap, *n, 0, s->score);
+    if (*n) sift_down(s->heap, *n, 0, s->weight);
     return top;
 }
 
-/* ---- cuts ------------------------------------------------------------------------------------------------------- */
+/* ---- cuts -------------------------------------------------------------------------------------------------------- */
 
-/* The weight of a token against the best one's 1. */
-static double weight_of(const Sampler *s, int id, float best)
+/* Lists the tokens whose weight against the best one's counts, and their weights; returns how many. */
+static int weigh_tokens(Sampler *s, float best)
 {
-    return exp((double)(s->score[id] - best) / s->o.temperature);
-}
-
-/* kept = the k best and what equals the last of them; returns how many. */
-static int keep_top_k(Sampler *s, int *heap_n, int k)
-{
+    float least = (float)((double)best - 60 * 0.6931471805599453 * s->o.temperature);
     int n = 0;
-    while (*heap_n && (n < k || s->score[s->heap[0]] == s->score[s->kept[n - 1]])) s->kept[n++] = heap_pop(s, heap_n);
+    for (int i = 0; i < s->v; i++) {
+        s->token[n] = i;
+        n += s->score[i] >= least;
+    }
+    for (int i = 0; i < n; i++) s->weight[i] = exp((double)(s->score[s->token[i]] - best) / s->o.temperature);
     return n;
 }
 
-/* Of the n tokens kept so far, best first, the fewest that hold top_p of their weight. */
-static int cut_top_p(const Sampler *s, int n, float best)
+/* The weight of the first n kept tokens. */
+static double kept_weight(const Sampler *s, int n)
 {
-    double total = 0, sum = 0;
-    for (int i = 0; i < n; i++) total += weight_of(s, s->kept[i], best);
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += s->weight[s->kept[i]];
+    return sum;
+}
+
+/* kept = the k best and what equals the last of them; returns how many. */
+static int keep_top_k(Sampler *s, int n, int k)
+{
+    int m = 0;
+    heap_fill(s, n);
+    while (n && (m < k || s->weight[s->heap[0]] == s->weight[s->kept[m - 1]])) s->kept[m++] = heap_pop(s, &n);
+    return m;
+}
+
+/* Of the n tokens kept so far, best first, the fewest that hold top_p of their weight. */
+static int cut_top_p(const Sampler *s, int n)
+{
+    double total = kept_weight(s, n), sum = 0;
     for (int i = 0; i < n; i++)
-        if ((sum += weight_of(s, s->kept[i], best)) >= s->o.top_p * total) return i + 1;
+        if ((sum += s->weight[s->kept[i]]) >= s->o.top_p * total) return i + 1;
     return n;
 }
 
 /* kept = the fewest of all tokens that hold top_p of the weight, best first. */
-static int keep_top_p(Sampler *s, int *heap_n, float best)
+static int keep_top_p(Sampler *s, int n)
 {
     double total = 0, sum = 0;
-    for (int i = 0; i < s->v; i++) total += weight_of(s, i, best);
-    int n = 0;
-    while (*heap_n && sum < s->o.top_p * total) {
-        s->kept[n] = heap_pop(s, heap_n);
-        sum += weight_of(s, s->kept[n++], best);
-    }
-    return n;
-}
-
-static int keep_all(Sampler *s)
-{
-    int n = 0;
-    for (int i = 0; i < s->v; i++)
-        if (s->score[i] > -INFINITY) s->kept[n++] = i;
-    return n;
-}
-
-static int cut_min_p(Sampler *s, int n, float best)
-{
     int m = 0;
-    for (int i = 0; i < n; i++)
-        if (weight_of(s, s->kept[i], best) >= s->o.min_p) s->kept[m++] = s->kept[i];
+    for (int i = 0; i < n; i++) total += s->weight[i];
+    heap_fill(s, n);
+    while (n && sum < s->o.top_p * total) {
+        s->kept[m] = heap_pop(s, &n);
+        sum += s->weight[s->kept[m++]];
+    }
     return m;
 }
 
-/* Fills kept and returns its length, at least 1. */
-static int keep_tokens(Sampler *s, float best)
+static int cut_min_p(Sampler *s, int n)
 {
-    int n;
-    if (s->o.top_k > 0 || s->o.top_p < 1) {
-        int heap_n = heap_fill(s);
-        n = s->o.top_k > 0 ? keep_top_k(s, &heap_n, s->o.top_k) : keep_top_p(s, &heap_n, best);
-        if (s->o.top_k > 0 && s->o.top_p < 1) n = cut_top_p(s, n, best);
+    int m = 0;
+    for (int i = 0; i < n; i++)
+        if (s->weight[s->kept[i]] >= s->o.min_p) s->kept[m++] = s->kept[i];
+    return m;
+}
+
+/* Of n tokens with weights, fills kept and returns its length, at least 1. */
+static int keep_tokens(Sampler *s, int n)
+{
+    if (s->o.top_k > 0) {
+        n = keep_top_k(s, n, s->o.top_k);
+        if (s->o.top_p < 1) n = cut_top_p(s, n);
+    } else if (s->o.top_p < 1) {
+        n = keep_top_p(s, n);
     } else {
-        n = keep_all(s);
+        for (int i = 0; i < n; i++) s->kept[i] = i;
     }
-    return s->o.min_p > 0 ? cut_min_p(s, n, best) : n;
+    return s->o.min_p > 0 ? cut_min_p(s, n) : n;
 }
 
 /* Inverse of the distribution function over the kept tokens at u in [0, 1). */
-static int pick(const Sampler *s, int n, float best, double u)
+static int pick(const Sampler *s, int n, double u)
 {
-    double total = 0, sum = 0;
-    for (int i = 0; i < n; i++) total += weight_of(s, s->kept[i], best);
+    double total = kept_weight(s, n), sum = 0;
     for (int i = 0; i < n; i++)
-        if ((sum += weight_of(s, s->kept[i], best)) > u * total) return s->kept[i];
-    return s->kept[n - 1];
+        if ((sum += s->weight[s->kept[i]]) > u * total) return s->token[s->kept[i]];
+    return s->token[s->kept[n - 1]];
 }
 
-int sampler_draw(Sampler *s, const float *logits, const unsigned char *seen, DrawKey key, float *logp)
+int sampler_draw(Sampler *s, const float *logits, const unsigned char *seen, DrawKey key)
 {
+    bool plain = s->o.temperature == 0 && (!seen || s->o.repetition_penalty == 1);
+    int id = plain ? best_id(logits, s->v) : -1;
+    if (id >= 0 && !is_forbidden(s, id)) return id;
     score_tokens(s, logits, seen);
-    int id = best_id(s->score, s->v);
-    if (id < 0) return -1;
-    if (s->o.temperature > 0) {
-        float best = s->score[id];
-        Rng r = rng_at(s->o.seed, RNG_SAMPLE, key.sample, key.draw, key.position);
-        id = pick(s, keep_tokens(s, best), best, rng_uniform(&r));
-    }
-    if (logp) *logp = log_prob(logits, s->v, id);
-    return id;
+    id = best_id(s->score, s->v);
+    if (id < 0 || s->o.temperature == 0) return id;
+    int n = keep_tokens(s, weigh_tokens(s, s->score[id]));
+    Rng r = rng_at(s->o.seed, RNG_SAMPLE, key.sample, key.draw, key.position);
+    return pick(s, n, rng_uniform(&r));
 }

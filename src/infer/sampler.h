@@ -7,7 +7,7 @@
  *
  *   Sampler s;
  *   sampler_init(&s, &options, v, never, n_never);
- *   int id = sampler_draw(&s, logits, seen, (DrawKey){sample, draw, position}, &logp);
+ *   int id = sampler_draw(&s, logits, seen, (DrawKey){sample, draw, position});
  *   sampler_release(&s);
  *
  * A Sampler is scratch memory for one thread; sequences do not leave anything behind in it.
@@ -15,7 +15,8 @@
  * Easy to get wrong:
  *   - the repetition penalty divides positive logits and multiplies negative ones, once per distinct id;
  *   - top-k keeps every token that equals the k-th; top-p keeps the token that crosses the threshold;
- *   - `logp` is the log-probability under the model itself, before penalty, temperature and cuts.
+ *   - tokens with less than 2^-60 of the best one's weight are left out from the start: all of a vocabulary of them
+ *     together would not be drawn once in a million million times.
  */
 #ifndef OSLER_INFER_SAMPLER_H
 #define OSLER_INFER_SAMPLER_H
@@ -41,9 +42,10 @@ typedef struct Sampler {
     int v;
     const int *never; /* [n_never] borrowed: ids that are never drawn */
     int n_never;
-    float *score; /* [v] logits after penalty and temperature */
-    int *heap;    /* [v] ids, the best on top */
-    int *kept;    /* [v] ids that survived the cuts */
+    float *score;     /* [v] logits after penalty and without the forbidden tokens */
+    int *token;       /* [v] ids that may be drawn, in order */
+    double *weight;   /* [v] of each, against the best one's 1 */
+    int *heap, *kept; /* [v] places in token: the best on top; what survived the cuts */
 } Sampler;
 
 void sampler_init(Sampler *s, const SamplerOptions *o, int v, const int *never, int n_never);
@@ -51,8 +53,8 @@ void sampler_release(Sampler *s);
 
 /*
  * The next token from logits [v].  seen [v]: not 0 where the id stands in the prompt or in what was generated; NULL
- * without a repetition penalty.  logp: NULL where not wanted.  -1 where the logits hold NaN or no finite number.
+ * without a repetition penalty.  -1 where the logits hold NaN or no finite number.
  */
-int sampler_draw(Sampler *s, const float *logits, const unsigned char *seen, DrawKey key, float *logp);
+int sampler_draw(Sampler *s, const float *logits, const unsigned char *seen, DrawKey key);
 
 #endif

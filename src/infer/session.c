@@ -18,8 +18,7 @@ struct Session {
     int rows, n_pages;
     int *users; /* [n_pages] sequences that hold the page */
     VEC(Sequence) seq;
-    float *logits; /* of the last call */
-    size_t logits_cap;
+    Arena logits; /* of the last call */
 };
 
 /* ---- lifetime --------------------------------------------------------------------------------------------------- */
@@ -46,6 +45,7 @@ Session *session_new(Engine *e, int cap_rows)
     s->rows = s->n_pages * SESSION_PAGE;
     s->users = xcalloc((size_t)s->n_pages + 1, sizeof *s->users);
     size_t layer = cache_row_bytes(m) * (size_t)s->rows + 64; /* 64: the arena's alignment */
+    arena_init(&s->logits, "logits", (size_t)1 << 40);
     arena_init(&s->arena, "session", 2 * (size_t)m->cfg.l * layer + (size_t)m->cfg.l * sizeof *s->kv + 4096);
     s->kv = arena_alloc(&s->arena, sizeof *s->kv * (size_t)m->cfg.l);
     for (int i = 0; i < m->cfg.l; i++)
@@ -62,7 +62,7 @@ void session_free(Session *s)
     }
     free(s->seq.at);
     free(s->users);
-    free(s->logits);
+    arena_free(&s->logits);
     arena_free(&s->arena);
     free(s);
 }
@@ -82,18 +82,35 @@ int session_open(Session *s)
     return i;
 }
 
-int session_fork(Session *s, int seq)
+/* Takes rows [start, start + len) of another sequence, and a share in their pages. */
+static void share_rows(Session *s, Sequence *to, int start, int len)
+{
+    vec_push(&to->span, ((Span){start, len}));
+    to->length += len;
+    for (int p = start / SESSION_PAGE; p <= (start + len - 1) / SESSION_PAGE; p++) {
+        if (to->page.n && to->page.at[to->page.n - 1] == p) continue;
+        vec_push(&to->page, p);
+        s->users[p]++;
+    }
+}
+
+int session_fork_rows(Session *s, int seq, int rows)
 {
     int child = session_open(s);
     const Sequence *from = sequence(s, seq);
     Sequence *to = sequence(s, child);
-    for (int i = 0; i < from->span.n; i++) vec_push(&to->span, from->span.at[i]);
-    for (int i = 0; i < from->page.n; i++) {
-        vec_push(&to->page, from->page.at[i]);
-        s->users[from->page.at[i]]++;
+    CHECK(rows >= 0 && rows <= from->length, "session: %d rows of %d", rows, from->length);
+    for (int i = 0; to->length < rows; i++) {
+        int left = rows - to->length, len = from->span.at[i].len;
+        share_rows(s, to, from->span.at[i].start, len < left ? len : left);
     }
-    to->length = from->length;
-    to->next_pos = from->next_pos;
+    return child;
+}
+
+int session_fork(Session *s, int seq)
+{
+    int child = session_fork_rows(s, seq, sequence(s, seq)->length);
+    sequence(s, child)->next_pos = sequence(s, seq)->next_pos;
     return child;
 }
 
@@ -201,8 +218,9 @@ typedef struct Run {
     int n_seq, nq; /* nq new tokens in every sequence */
     const int *ids, *pos;
     int *row;       /* [n_seq * nq] cache rows */
-    const int *out; /* [n_seq] rows whose logits are wanted */
-    const Batch *b; /* its images; NULL: text only */
+    const int *out; /* [n_seq] rows whose logits are wanted; NULL: none */
+    Tensor *feats;  /* image features; NULL: text only */
+    bool decoding;  /* weights in fewer bits */
 } Run;
 
 static const Attn *run_plan(const Session *s, const Run *r, Arena *a)
@@ -227,49 +245,118 @@ static const Attn *run_plan(const Session *s, const Run *r, Arena *a)
     return attn;
 }
 
-/* Runs it and keeps the logits; the caller releases the step arena. */
+/* Runs it; the caller releases the step arena, the logits stay until the next run. */
 static const float *run_forward(Session *s, const Run *r)
 {
     Engine *e = s->e;
     const Model *m = e->model;
     CHECK(!e->logp, "session: a scored batch waits for engine_release");
-    Ctx plain = {.k = &m->dev.k, .arena = &e->step, .lora = true}, cached = plain;
-    cached.kv = s->kv;
-    Tensor *feats = r->b ? engine_vision(e, &plain, r->b) : NULL;
-    Tensor *x = model_decode(&cached, m, r->ids, r->pos, r->n_seq * r->nq, feats, run_plan(s, r, &e->step));
-    Tensor *logits = model_logits(&plain, m, op_gather(&plain, x, r->out, r->n_seq));
-    if (s->logits_cap < tensor_bytes(logits)) {
-        s->logits_cap = tensor_bytes(logits);
-        s->logits = xrealloc(s->logits, s->logits_cap);
-    }
-    memcpy(s->logits, logits->data, tensor_bytes(logits));
-    return s->logits;
+    Ctx c = {.k = &m->dev.k, .arena = &e->step, .lora = true, .decoding = r->decoding, .kv = s->kv};
+    arena_release(&s->logits, 0);
+    Tensor *x = model_decode(&c, m, r->ids, r->pos, r->n_seq * r->nq, r->feats, run_plan(s, r, &e->step));
+    if (!r->out) return NULL;
+    c.kv = NULL;
+    x = op_gather(&c, x, r->out, r->n_seq);
+    c.arena = &s->logits;
+    return model_logits(&c, m, x)->data;
 }
 
-/* pos [3][n] = b's, moved to the sequence's end; the sequence's end moves on behind them. */
-static void place_batch(Sequence *q, int *pos, const Batch *b)
+/* ---- a batch ---------------------------------------------------------------------------------------------------- */
+
+static int features_of(const Model *m, const BatchImage *image)
 {
-    int max = 0;
-    for (int i = 0; i < 3 * b->n; i++) {
-        pos[i] = q->next_pos + b->pos[i];
-        if (pos[i] > max) max = pos[i];
+    return image->grid_h * image->grid_w / (m->cfg.vision.merge * m->cfg.vision.merge);
+}
+
+/* Features of the batch's images but the first `skip`, in memory of their own. */
+static Tensor image_features(Session *s, const Batch *b, int skip)
+{
+    Engine *e = s->e;
+    size_t mark = arena_mark(&e->step);
+    Ctx c = {.k = &e->model->dev.k, .arena = &e->step, .lora = true};
+    int first = b->image[skip].first_patch;
+    Batch rest = *b;
+    rest.n_images = b->n_images - skip;
+    rest.image = arena_alloc(&e->step, sizeof *rest.image * (size_t)rest.n_images);
+    memcpy(rest.image, b->image + skip, sizeof *rest.image * (size_t)rest.n_images);
+    for (int i = 0; i < rest.n_images; i++) rest.image[i].first_patch -= first;
+    rest.pixels = b->pixels + (size_t)first * (size_t)b->patch_dim;
+    rest.n_patches = b->n_patches - first;
+    Tensor feats = *engine_vision(e, &c, &rest);
+    void *copy = xmalloc(tensor_bytes(&feats));
+    memcpy(copy, feats.data, tensor_bytes(&feats));
+    feats.data = copy;
+    arena_release(&e->step, mark);
+    return feats;
+}
+
+void session_begin(Session *s, Extension *x, int seq, const Batch *b, int have)
+{
+    const Sequence *q = sequence(s, seq);
+    CHECK(b->n_seg == 1 && have < b->n && (!have || q->length == have),
+          "session_begin: %d segments, %d of %d rows in a sequence of %d", b->n_seg, have, b->n, q->length);
+    *x = (Extension){.seq = seq, .b = b, .next = have, .first_pos = have ? 0 : q->next_pos};
+    int images = 0, before = 0;
+    for (int i = 0; i < have; i++) before += b->ids[i] < 0;
+    while (x->first_feat < before) x->first_feat += features_of(s->e->model, &b->image[images++]);
+    CHECK(x->first_feat == before, "session_begin: a part of image %d", images - 1);
+    if (images < b->n_images) x->feats = image_features(s, b, images);
+}
+
+void session_end(Extension *x)
+{
+    free(x->feats.data);
+    *x = (Extension){0};
+}
+
+/* ids [n] and pos [3][n] of the next n rows; the sequence's end moves on behind them. */
+static void place_rows(Sequence *q, const Extension *x, int n, int *ids, int *pos)
+{
+    const Batch *b = x->b;
+    for (int i = 0; i < n; i++) {
+        int id = b->ids[x->next + i];
+        ids[i] = id < 0 ? id + x->first_feat : id;
     }
-    q->next_pos = max + 1;
+    for (int axis = 0; axis < 3; axis++)
+        for (int i = 0; i < n; i++) pos[axis * n + i] = x->first_pos + b->pos[axis * b->n + x->next + i];
+    for (int axis = 0; axis < 3; axis++)
+        for (int i = 0; i < x->next + n; i++) {
+            int after = x->first_pos + b->pos[axis * b->n + i] + 1;
+            if (after > q->next_pos) q->next_pos = after;
+        }
+}
+
+int session_advance(Session *s, Extension *x, int n, const float **logits, Err *err)
+{
+    int left = x->b->n - x->next;
+    if (n > left) n = left;
+    if (check_room(s, &x->seq, 1, n, err)) return -1;
+    Arena *a = &s->e->step;
+    size_t mark = arena_mark(a), bytes = sizeof(int) * (size_t)n;
+    int *ids = arena_alloc(a, bytes), *pos = arena_alloc(a, 3 * bytes), *row = arena_alloc(a, bytes), last = n - 1;
+    place_rows(sequence(s, x->seq), x, n, ids, pos);
+    take_rows(s, sequence(s, x->seq), n, row);
+    Run r = {.seq = &x->seq, .n_seq = 1, .nq = n, .ids = ids, .pos = pos, .row = row};
+    if (n == left) r.out = &last;
+    if (x->feats.data) r.feats = &x->feats;
+    *logits = run_forward(s, &r);
+    arena_release(a, mark);
+    x->next += n;
+    return n < left;
 }
 
 const float *session_extend(Session *s, int seq, const Batch *b, Err *err)
 {
-    CHECK(b->n_seg == 1 && b->n > 0, "session_extend: %d segments, %d rows", b->n_seg, b->n);
+    const float *logits;
+    Extension x;
     if (check_room(s, &seq, 1, b->n, err)) return NULL;
-    Arena *a = &s->e->step;
-    size_t mark = arena_mark(a);
-    int *row = arena_alloc(a, sizeof *row * (size_t)b->n), *pos = arena_alloc(a, sizeof *pos * 3 * (size_t)b->n);
-    place_batch(sequence(s, seq), pos, b);
-    take_rows(s, sequence(s, seq), b->n, row);
-    const float *logits = run_forward(s, &(Run){&seq, 1, b->n, b->ids, pos, row, (int[]){b->n - 1}, b});
-    arena_release(a, mark);
-    return logits;
+    session_begin(s, &x, seq, b, 0);
+    int rc = session_advance(s, &x, b->n, &logits, err);
+    session_end(&x);
+    return rc ? NULL : logits;
 }
+
+/* ---- a token ---------------------------------------------------------------------------------------------------- */
 
 const float *session_step(Session *s, const int *seq, const int *id, int n, Err *err)
 {
@@ -283,7 +370,8 @@ const float *session_step(Session *s, const int *seq, const int *id, int n, Err 
         pos[i] = pos[n + i] = pos[2 * n + i] = q->next_pos++;
         out[i] = i;
     }
-    const float *logits = run_forward(s, &(Run){seq, n, 1, id, pos, row, out, NULL});
+    Run r = {.seq = seq, .n_seq = n, .nq = 1, .ids = id, .pos = pos, .row = row, .out = out, .decoding = true};
+    const float *logits = run_forward(s, &r);
     arena_release(a, mark);
     return logits;
 }

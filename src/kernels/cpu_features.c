@@ -38,7 +38,7 @@ static unsigned detect(void)
     if ((os & XCR0_AVX512) != XCR0_AVX512 || !has(b7, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31)) return f;
     f |= CPU_AVX512;
     if (has(a71, 1u << 5)) f |= CPU_AVX512_BF16;
-    if ((os & XCR0_AMX) == XCR0_AMX && has(d7, 1u << 22 | 1u << 24) &&
+    if ((os & XCR0_AMX) == XCR0_AMX && has(d7, 1u << 22 | 1u << 24 | 1u << 25) &&
         !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA))
         f |= CPU_AMX;
     return f;

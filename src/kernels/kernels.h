@@ -26,10 +26,18 @@
 
 #include "base/dtype.h"
 
+/* A copy of a weight in fewer bits (quant.h). */
+typedef enum QuantType { QUANT_INT8, QUANT_INT4 } QuantType;
+typedef struct WeightQuant {
+    QuantType type;
+    const void *data;
+} WeightQuant;
+
 /* A weight matrix [out, in], row-major. */
 typedef struct Weight {
     const void *data;
     int out, in;
+    const WeightQuant *quant; /* what matmul_nt reads instead of data; NULL: data */
 } Weight;
 
 /*

@@ -22,6 +22,7 @@
 #include "base/pool.h"
 #include "base/rng.h"
 #include "kernels/kernels_impl.h"
+#include "kernels/quant.h"
 
 typedef struct RefAttention { /* the arguments of an attention kernel, for its tasks */
     const AttnArgs *a;
@@ -100,12 +101,36 @@ static inline void FN(put_product)(const MatmulArgs *g, void *y, int64_t at, Rea
     else FN(put)(y, at, sum + (g->add ? FN(get)(g->add, at) : 0), false);
 }
 
+#if !defined(REF_COMPLEX) && !defined(REF_F64)
+/* The product of row x with output o of a weight's copy in fewer bits. */
+static Real FN(quant_product)(const T *x, const Weight *w, int o)
+{
+    size_t n = (size_t)quant_groups(w->in) * QUANT_GROUP;
+    float *v = xcalloc(n, sizeof *v), *scale = xmalloc(sizeof *scale * n);
+    int16_t *q = xmalloc(sizeof *q * n);
+    for (int c = 0; c < w->in; c++) v[c] = FN(get)(x, c);
+    quant_inputs(q, scale, v, w->in);
+    Real s = quant_dot(w->quant, w->in, o, q, scale);
+    free(v);
+    free(scale);
+    free(q);
+    return s;
+}
+#else
+static Real FN(quant_product)(const T *x, const Weight *w, int o)
+{
+    CHECK(false, "a quantised weight in an oracle: %p %p %d", (const void *)x, (const void *)w, o);
+    return 0;
+}
+#endif
+
 static void FN(matmul_nt)(const MatmulArgs *g)
 {
     const Weight *w = g->w, *w2 = g->w2;
     for (int i = 0; i < g->n; i++)
         for (int o = 0; o < w->out; o++) {
-            Real s = FN(dot)((const T *)g->x + (int64_t)i * w->in, (const T *)w->data + (int64_t)o * w->in, w->in);
+            const T *x = (const T *)g->x + (int64_t)i * w->in, *row = (const T *)w->data + (int64_t)o * w->in;
+            Real s = w->quant ? FN(quant_product)(x, w, o) : FN(dot)(x, row, w->in);
             if (w2)
                 s += FN(dot)((const T *)g->x2 + (int64_t)i * w2->in, (const T *)w2->data + (int64_t)o * w2->in, w2->in);
             if (g->bias) s += FN(get)(g->bias, o);

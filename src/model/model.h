@@ -99,6 +99,13 @@ void model_free(Model *m);
 /* Holds st every tensor that a model of this config has, in its shape? Values are not read. */
 int model_match(const ModelConfig *cfg, const SafeTensors *st, Err *err);
 
+/*
+ * Copies of the language model's weights in fewer bits (kernels/quant.h), which decoding reads instead of the weights.
+ * The head is kept in 8 bits at least.  Where weights change afterwards the copies are stale.
+ */
+typedef enum DecodeWeights { DECODE_PLAIN, DECODE_INT8, DECODE_INT4 } DecodeWeights;
+void model_quantise(Model *m, DecodeWeights w); /* DECODE_PLAIN: does nothing */
+
 /* Adds fresh adapters (A random by seed, B zero) to every module that cfg targets; takes over cfg. Language, merger and
    vision targets as the config says. cfg (from malloc) is the model's even on error. */
 int model_add_adapter(Model *m, PeftConfig *cfg, bool train, uint64_t seed, Err *err);

@@ -9,7 +9,9 @@ Tensor *op_logits(Ctx *c, Tensor *x, const Linear *head)
     CHECK(!c->tape && x->cols == head->w->cols, "logits: x [%d, %d], head [%d, %d]", x->rows, x->cols, head->w->rows,
           head->w->cols);
     Tensor *y = tensor_new(c->arena, DT_F32, x->rows, head->w->rows);
-    c->k->matmul_nt(&(MatmulArgs){.y = y->data, .y_type = DT_F32, .x = x->data, .w = &head->kw, .n = x->rows});
+    Weight w = head->kw;
+    if (!c->decoding) w.quant = NULL;
+    c->k->matmul_nt(&(MatmulArgs){.y = y->data, .y_type = DT_F32, .x = x->data, .w = &w, .n = x->rows});
     return y;
 }
 

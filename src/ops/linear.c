@@ -55,9 +55,10 @@ void linear_forward(Ctx *c, MatmulArgs *g, const Tensor *x, const Linear *l, Lin
 {
     CHECK(x->cols == l->w->cols && x->ld == x->cols, "linear: x [%d, %d], w [%d, %d]", x->rows, x->cols, l->w->rows,
           l->w->cols);
-    Weight b;
+    Weight b, w = l->kw;
+    if (!c->decoding) w.quant = NULL;
     g->x = x->data;
-    g->w = &l->kw;
+    g->w = &w;
     g->n = x->rows;
     if (l->bias) g->bias = l->bias->data;
     if (s->xa) {

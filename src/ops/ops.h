@@ -34,7 +34,7 @@ typedef struct Lora {
 typedef struct Linear {
     Tensor *w;    /* [out, in] */
     Tensor *bias; /* [1, out] or NULL */
-    Weight kw;    /* w as kernels take it, packed where frozen */
+    Weight kw;    /* w as kernels take it */
     Lora *lora;   /* NULL: none */
 } Linear;
 
@@ -123,6 +123,7 @@ struct Ctx {
     Arena *arena;
     Tape *tape;           /* NULL: inference */
     KvCache *kv;          /* [layers], or NULL; never together with tape */
+    bool decoding;        /* weights are read from their copies in fewer bits, where there are any */
     bool lora;            /* adapters on; off turns a policy into its reference model */
     bool checkpoint;      /* blocks keep only their input and run again in the backward pass */
     uint64_t dropout_key; /* of this micro-batch; 0: no dropout */

@@ -264,7 +264,7 @@ static void run_generate(Run *r, const Golden *g, Engine *e, int max_batch, doub
     o.sampling.top_p = 0.95;
     o.sampling.repetition_penalty = 1.1;
     o.sampling.seed = 11;
-    if (generate(e, &o, &(GenerateIo){next_prompt, take_answer, take_text, r}, &err))
+    if (generate(e, &o, &(GenerateIo){.next = next_prompt, .done = take_answer, .stream = take_text, .arg = r}, &err))
         fail_msg("%s: %s", g->name, err.msg);
     assert_int_equal(r->answered, PROMPTS * DRAWS);
     for (int p = 0; p < PROMPTS; p++)

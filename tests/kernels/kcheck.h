@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "kernels/kernels_impl.h"
+#include "kernels/quant.h"
 
 typedef enum Format { AS_T, AS_F32 } Format; /* T: the format of the table under test */
 typedef enum Role { IN, OUT, INOUT } Role;   /* OUT is filled with NaN before the call */
@@ -38,7 +39,8 @@ typedef struct Problem {
     int round;           /* 0, 1, ...: a seed, and for options that differ from round to round */
     Array a[MAX_ARRAYS]; /* n = 0: a NULL pointer */
     int n_arrays;
-    int *id; /* [n] where the slot takes indexes */
+    int *id;           /* [n] where the slot takes indexes */
+    WeightQuant quant; /* of the weight; data NULL: none */
     AttnArgs attn;
     double large;     /* factor of Fill LARGE */
     double magnitude; /* size of the terms that are summed where the sum may cancel, else 0 */
@@ -96,13 +98,14 @@ static void problem_free(Problem *p)
 {
     for (int i = 0; i < p->n_arrays; i++) free(p->a[i].value);
     free(p->id);
+    free((void *)(uintptr_t)p->quant.data);
 }
 
 /* a: y, x, w, x2, w2, bias; added: y itself, where it accumulates. s = {n, out, in}, an adapter of rank ADAPTER_R. */
 static MatmulArgs matmul_args(void *const *a, const Problem *p, Weight w[2], Swiglu *act)
 {
     DType y_type = p->a[0].format == AS_F32 ? DT_F32 : p->dtype;
-    w[0] = (Weight){a[2], p->s.d, p->s.e};
+    w[0] = (Weight){.data = a[2], .out = p->s.d, .in = p->s.e};
     MatmulArgs g = {.y = a[0], .y_type = y_type, .x = a[1], .w = &w[0], .bias = a[5], .n = p->s.n};
     if (p->accumulate) g.add = a[0];
     if (p->a[4].n) {

@@ -6,15 +6,25 @@
 
 CALLER(matmul_nt)
 {
-    Weight w[2] = {[1] = {a[4], p->s.d, ADAPTER_R}};
+    Weight w[2] = {[1] = {.data = a[4], .out = p->s.d, .in = ADAPTER_R}};
     Swiglu act;
     MatmulArgs g = matmul_args(a, p, w, &act);
     K(matmul_nt)(&g);
 }
 
+/* The oracle takes the values of the weight's copy, the others the copy itself. */
+CALLER(matmul_quant)
+{
+    Weight w[2] = {[1] = {.data = a[4], .out = p->s.d, .in = ADAPTER_R}};
+    Swiglu act;
+    MatmulArgs g = matmul_args(a, p, w, &act);
+    w[0].quant = QUANT(p);
+    K(matmul_nt)(&g);
+}
+
 CALLER(matmul_nn)
 {
-    Weight w[2] = {[1] = {a[4], ADAPTER_R, p->s.e}};
+    Weight w[2] = {[1] = {.data = a[4], .out = ADAPTER_R, .in = p->s.e}};
     Swiglu act;
     MatmulArgs g = matmul_args(a, p, w, &act);
     K(matmul_nn)(&g);

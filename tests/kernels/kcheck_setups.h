@@ -4,10 +4,16 @@
 #define K(slot)          k->slot
 #define CALL(slot)       call_##slot
 #define STORE_SUM(to, s) (*(float *)(to) = (float)(s))
+#define QUANT(p)         (&(p)->quant)
 #include "kcheck_calls.h"
+#undef K
+#undef CALL
+#undef STORE_SUM
+#undef QUANT
 #define K(slot)          ((void)k, slot##_f64)
 #define CALL(slot)       oracle_##slot
 #define STORE_SUM(to, s) (*(double *)(to) = (s))
+#define QUANT(p)         NULL
 #include "kcheck_calls.h"
 
 static double array_max(const Array *a)
@@ -42,6 +48,35 @@ static void setup_matmul_nt(Problem *p)
     array_add(p, IN, AS_T, p->round % 3 ? out : 0);
     p->magnitude = sum_magnitude(x, w, p->s.e + ADAPTER_R);
     p->flops = 2.0 * (double)(n * out * in);
+}
+
+/* As above, with a weight that has a copy in fewer bits: the array holds the values of the copy. */
+static void setup_quant(Problem *p, QuantType type)
+{
+    int out = p->s.d, in = p->s.e;
+    setup_matmul_nt(p);
+    Array *w = &p->a[2];
+    float *row = xmalloc(sizeof *row * (size_t)w->n);
+    void *copy = xmalloc(quant_bytes(type, out, in));
+    w->format = AS_F32;
+    for (int64_t i = 0; i < w->n; i++) row[i] = (float)w->value[i];
+    for (int b = 0; b < quant_blocks(out); b++) quant_outs(copy, type, row, DT_F32, out, in, b);
+    p->quant = (WeightQuant){type, copy};
+    for (int o = 0; o < out; o++) {
+        quant_read(row, &p->quant, in, o);
+        for (int i = 0; i < in; i++) w->value[(int64_t)o * in + i] = (double)row[i];
+    }
+    free(row);
+}
+
+static void setup_int8(Problem *p)
+{
+    setup_quant(p, QUANT_INT8);
+}
+
+static void setup_int4(Problem *p)
+{
+    setup_quant(p, QUANT_INT4);
 }
 
 static void setup_matmul_nn(Problem *p)
@@ -401,6 +436,8 @@ static const Shape VOCAB[] = {{1, 1, 0}, {3, 17, 0}, {17, 63, 0}, {5, 1000, 0}, 
     }
 static const Case CASES[] = {
     CASE(matmul_nt, setup_matmul_nt, MATMUL, S(512, 4864, 896), true),
+    {"matmul_nt", setup_int8, call_matmul_quant, oracle_matmul_quant, MATMUL, S(8, 4864, 896), true},
+    {"matmul_nt", setup_int4, call_matmul_quant, oracle_matmul_quant, MATMUL, S(8, 4864, 896), true},
     CASE(matmul_nn, setup_matmul_nn, MATMUL, S(512, 4864, 896), true),
     CASE(matmul_nt, setup_matmul_nt_swiglu, MATMUL, S(512, 4864, 896), false),
     CASE(matmul_nn, setup_matmul_nn_swiglu, MATMUL, S(512, 896, 4864), false),

@@ -327,6 +327,66 @@ static void test_repeated_index(void **state)
     }
 }
 
+/* Copies in fewer bits are multiplied in integers: every variant gives the reference's bits, in batches and alone. */
+static void check_quant_bits(const Case *c, DType t, const Shape *shape)
+{
+    Tables all = tables_init(t);
+    Problem p = problem_init(c, t, *shape, NORMAL, false, 1); /* round 1: y in f32, no adapter */
+    Memory want = memory_init(&p, t);
+    c->call(&all.k[0], want.at, &p);
+    for (int i = 1; i < all.n; i++) {
+        if (variant_repeats(&all, i, c->slot)) continue;
+        Memory got = memory_init(&p, t);
+        c->call(&all.k[i], got.at, &p);
+        assert_memory_equal(got.at[0], want.at[0], want.bytes[0]);
+        Problem first = p;
+        first.s.n = 1;
+        memset(got.at[0], 0, got.bytes[0]);
+        c->call(&all.k[i], got.at, &first);
+        assert_memory_equal(got.at[0], want.at[0], sizeof(float) * (size_t)p.s.d);
+        memory_free(&got);
+    }
+    memory_free(&want);
+    problem_free(&p);
+}
+
+static void test_quant_bits(void **state)
+{
+    (void)state;
+    int checked = 0;
+    for (int i = 0; i < N_CASES; i++)
+        for (const Shape *s = CASES[i].shape; CASES[i].call == call_matmul_quant && (s->n || s->d); s++)
+            for (DType t = DT_F32; t <= DT_BF16; t++, checked++) check_quant_bits(&CASES[i], t, s);
+    assert_in_range(checked, 20, 1000);
+}
+
+/* Rows of a product do not depend on how many there are, whatever kernel serves the number. */
+static void test_rows_alone(void **state)
+{
+    (void)state;
+    static const Shape SHAPES[] = {{70, 130, 129}, {70, 64, 300}, {70, 48, 896}};
+    for (DType t = DT_F32; t <= DT_BF16; t++)
+        for (int s = 0; s < 3; s++) {
+            Tables all = tables_init(t);
+            Problem p = problem_init(&CASES[0], t, SHAPES[s], NORMAL, false, 0);
+            assert_string_equal(CASES[0].slot, "matmul_nt");
+            for (int i = 1; i < all.n; i++) {
+                Memory whole = memory_init(&p, t), some = memory_init(&p, t);
+                CASES[0].call(&all.k[i], whole.at, &p);
+                for (int n = 1; n < p.s.n; n += n < 35 ? 1 : 17) {
+                    Problem few = p;
+                    few.s.n = n;
+                    CASES[0].call(&all.k[i], some.at, &few);
+                    if (memcmp(some.at[0], whole.at[0], dtype_size(whole.type[0]) * (size_t)(n * p.s.d)))
+                        fail_msg("%s: %d rows of %d", variant_of(&all.k[i], "matmul_nt"), n, p.s.n);
+                }
+                memory_free(&whole);
+                memory_free(&some);
+            }
+            problem_free(&p);
+        }
+}
+
 /* A NaN must come out as a NaN, never as a plausible number. */
 static void check_nan(const Case *c, DType t, const Kernels *k, int input)
 {
@@ -413,10 +473,14 @@ int main(int argc, char **argv)
         return 0;
     }
     static SlotTest slot[2 * N_CASES];
-    enum { WHOLE = 5 };
-    static struct CMUnitTest tests[2 * N_CASES + WHOLE] = {
-        cmocka_unit_test(test_every_slot_has_a_case), cmocka_unit_test(test_no_features),
-        cmocka_unit_test(test_thread_count), cmocka_unit_test(test_repeated_index), cmocka_unit_test(test_nan)};
+    enum { WHOLE = 7 };
+    static struct CMUnitTest tests[2 * N_CASES + WHOLE] = {cmocka_unit_test(test_every_slot_has_a_case),
+                                                           cmocka_unit_test(test_no_features),
+                                                           cmocka_unit_test(test_thread_count),
+                                                           cmocka_unit_test(test_repeated_index),
+                                                           cmocka_unit_test(test_nan),
+                                                           cmocka_unit_test(test_quant_bits),
+                                                           cmocka_unit_test(test_rows_alone)};
     for (int i = 0; i < 2 * N_CASES; i++) {
         SlotTest *s = &slot[i];
         *s = (SlotTest){.c = &CASES[i / 2], .t = i % 2 ? DT_BF16 : DT_F32};

@@ -170,6 +170,37 @@ static void patches_are_transformers(void **state)
     fclose(expect);
 }
 
+/* Every value at its place, for patches of other sizes than the usual: [window][channel][time][y][x]. */
+static void patches_are_where_they_belong(void **state)
+{
+    (void)state;
+    static const int sizes[][3] = {{14, 2, 2}, {14, 1, 1}, {14, 3, 3}, {7, 2, 2}, {5, 3, 1}, {1, 1, 2}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        ImageProcessor p;
+        image_processor_default(&p);
+        p.patch = sizes[i][0], p.temporal = sizes[i][1], p.merge = sizes[i][2];
+        int side = p.patch * p.merge, w = 3 * side, h = 2 * side, area = p.patch * p.patch;
+        const ImagePlan plan = {w, h, w / p.patch, h / p.patch, 6};
+        unsigned char *rgb = xmalloc(image_plan_bytes(&plan));
+        float *got = xmalloc(image_patch_bytes(&p, &plan));
+        Rng rng = rng_at(5, RNG_TEST, (uint32_t)i, 0, 0);
+        for (size_t k = 0; k < image_plan_bytes(&plan); k++) rgb[k] = (unsigned char)rng_u32(&rng);
+        image_patches(got, &p, &plan, rgb);
+        for (int y = 0; y < h; y++) {
+            for (int x = 0; x < 3 * w; x++) {
+                int px = x / 3 / p.patch, py = y / p.patch, c = x % 3, m = p.merge;
+                int row = (py / m * (plan.grid_w / m) + px / m) * m * m + py % m * m + px % m;
+                const float *at = got + row * image_patch_dim(&p) + c * p.temporal * area + y % p.patch * p.patch;
+                float value = (float)(rgb[y * 3 * w + x] * p.rescale);
+                value = (value - (float)p.mean[c]) / (float)p.std[c];
+                for (int t = 0; t < p.temporal; t++) assert_true(at[t * area + x / 3 % p.patch] == value);
+            }
+        }
+        free(got);
+        free(rgb);
+    }
+}
+
 /* ---- preprocessor_config.json ------------------------------------------------------------------------------------ */
 
 static int load_config(ImageProcessor *p, const char *name, const char *text, Err *err)
@@ -331,6 +362,7 @@ int main(void)
         cmocka_unit_test(plan_is_smart_resize),
         cmocka_unit_test(plan_refuses_ribbons),
         cmocka_unit_test(patches_are_transformers),
+        cmocka_unit_test(patches_are_where_they_belong),
         cmocka_unit_test(both_layouts_are_read),
         cmocka_unit_test(bad_configs_say_why),
         cmocka_unit_test(sixteen_bits_are_divided_by_257),

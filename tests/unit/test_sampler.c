@@ -18,7 +18,7 @@ static int draw(const SamplerOptions *o, const float *logits, int v, const unsig
 {
     Sampler s;
     sampler_init(&s, o, v, NULL, 0);
-    int id = sampler_draw(&s, logits, seen, (DrawKey){3, 1, position}, NULL);
+    int id = sampler_draw(&s, logits, seen, (DrawKey){3, 1, position});
     sampler_release(&s);
     return id;
 }
@@ -39,7 +39,7 @@ static void forbidden_tokens_are_never_drawn(void **state)
         Sampler s;
         sampler_init(&s, &(SamplerOptions){.temperature = t, .top_p = 0.99, .repetition_penalty = 1}, 5, never, 2);
         for (uint32_t i = 0; i < 200; i++) {
-            int id = sampler_draw(&s, logits, NULL, (DrawKey){0, 0, i}, NULL);
+            int id = sampler_draw(&s, logits, NULL, (DrawKey){0, 0, i});
             assert_true(id == 0 || (t && (id == 2 || id == 4)));
         }
         sampler_release(&s);
@@ -68,22 +68,23 @@ static void damaged_logits_are_refused(void **state)
     assert_int_equal(draw(&o, (float[]){-INFINITY, 1}, 2, NULL, 0), 1);
 }
 
-static void logp_is_the_models_own(void **state)
+/* A whole vocabulary: the vectors, their rest, and the first of equals wherever it stands. */
+static void greedy_in_a_long_row(void **state)
 {
     (void)state;
-    const float logits[] = {2, 1, 0.5f, -3};
-    double sum = 0;
-    for (int i = 0; i < 4; i++) sum += exp((double)logits[i]);
-    Sampler s;
-    sampler_init(&s, &(SamplerOptions){.temperature = 5, .top_k = 2, .top_p = 1, .repetition_penalty = 1.5}, 4,
-                 (int[]){0}, 1);
-    for (uint32_t i = 0; i < 20; i++) {
-        float logp = 0;
-        int id = sampler_draw(&s, logits, (const unsigned char[]){1, 1, 0, 0}, (DrawKey){0, 0, i}, &logp);
-        assert_true(id == 1 || id == 2);
-        assert_true(fabs((double)logp - ((double)logits[id] - log(sum))) < 1e-6);
+    enum { LONG = 1003 };
+    float logits[LONG];
+    for (int i = 0; i < LONG; i++) logits[i] = -1 - (float)(i % 7);
+    const SamplerOptions o = {.top_p = 1, .repetition_penalty = 1};
+    for (int i = LONG - 1; i >= 0; i--) {
+        logits[i] = 3;
+        assert_int_equal(draw(&o, logits, LONG, NULL, 0), i);
+        if (i % 100 == 0) {
+            logits[(i + 500) % LONG] = NAN;
+            assert_int_equal(draw(&o, logits, LONG, NULL, 0), -1);
+            logits[(i + 500) % LONG] = (i + 500) % LONG > i ? 3 : -2;
+        }
     }
-    sampler_release(&s);
 }
 
 /* ---- cuts: kept probabilities by sorting everything, in the words of transformers' warpers ---------------------- */
@@ -140,7 +141,7 @@ static void check_distribution(const SamplerOptions *o, const float *logits)
     reference(p, o, logits);
     Sampler s;
     sampler_init(&s, o, V, NULL, 0);
-    for (uint32_t i = 0; i < DRAWS; i++) count[sampler_draw(&s, logits, NULL, (DrawKey){7, 2, i}, NULL)]++;
+    for (uint32_t i = 0; i < DRAWS; i++) count[sampler_draw(&s, logits, NULL, (DrawKey){7, 2, i})]++;
     sampler_release(&s);
     for (int i = 0; i < V; i++) {
         double deviation = sqrt(p[i] * (1 - p[i]) * DRAWS);
@@ -187,7 +188,7 @@ int main(void)
         cmocka_unit_test(forbidden_tokens_are_never_drawn),
         cmocka_unit_test(repetition_penalty),
         cmocka_unit_test(damaged_logits_are_refused),
-        cmocka_unit_test(logp_is_the_models_own),
+        cmocka_unit_test(greedy_in_a_long_row),
         cmocka_unit_test(cuts_agree_with_sorting),
         cmocka_unit_test(draws_depend_on_their_key_alone),
     };

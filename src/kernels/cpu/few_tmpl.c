@@ -8,25 +8,27 @@
  *             by side: y^T [OUTS, n] = w [OUTS, k] x^T [k, n]
  *   others    slices of w are turned into panels (micro.h) that stay in L1
  *
+ * A weight with a copy in fewer bits goes its own way (few_quant.h).
+ *
  * Every element of y is one chain of sums in the order of k, the same as in gemm_tmpl.c: a row's bits depend neither on
  * the other rows, nor on their number, nor on the number of threads.
  */
 #include "kernels/cpu/micro.h"
+#include "kernels/quant.h"
 
 enum {
     OUTS = PANEL_N,
-    ROWS = 32,            /* of x at a time: two tiles */
-    SLICE = 128 * K_PAIR, /* of k: a panel of 16 KiB */
-    TASK_BYTES = 2 << 20, /* of w: enough that a task's start and end do not count */
+    ROWS = 32,                                /* of x at a time: two tiles */
+    SLICE = (TURN > 16 ? TURN : 16) * K_PAIR, /* of k: a panel of 2 KiB */
+    TASK_BYTES = 2 << 20,                     /* of w: enough that a task's start and end do not count */
     MAX_TASKS_PER_THREAD = 8
 };
 
 /* A product that is summed: w [out, in] and x as the products here read it. */
 typedef struct Factor {
-    const T *w;
-    int k;
-    int padded; /* k rounded up to K_STEP */
-    Num *x;     /* tiles: [padded / 2][n] pairs, for every 16 rows of x; others: [n, padded] */
+    const Weight *w;
+    int k, padded; /* in, and that rounded up to K_STEP */
+    Num *x;        /* tiles: [padded / 2][cols] pairs, for every 16 rows of x; others: [n, padded] */
 } Factor;
 
 typedef struct Few {
@@ -36,16 +38,39 @@ typedef struct Few {
     int cols; /* tiles: rows of x in a tile */
 } Few;
 
-/* What the task reads next, and where that ends. */
+static int clip(int n, int at, int size)
+{
+    return n - at < size ? n - at : size;
+}
+
+/* Tasks for so many bytes of w. */
+static int task_count(int64_t bytes)
+{
+    int threads = pool_threads();
+    int64_t share = bytes / threads / TASK_BYTES;
+    return threads * (share < 1 ? 1 : share < MAX_TASKS_PER_THREAD ? (int)share : MAX_TASKS_PER_THREAD);
+}
+
+/* ---- the weight -------------------------------------------------------------------------------------------------- */
+
+/* What a task reads next: lines up to `due` have been asked for. */
 typedef struct Ahead {
-    const char *at, *end;
+    const char *at, *due, *end;
 } Ahead;
 
 static inline void fetch_ahead(Ahead *a, int64_t bytes)
 {
-    const char *stop = a->end - a->at < bytes ? a->end : a->at + bytes;
-    for (; a->at < stop; a->at += 64) __builtin_prefetch(a->at, 0, 2);
+    a->due = a->end - a->due < bytes ? a->end : a->due + bytes;
+    for (; a->at < a->due; a->at += 64) __builtin_prefetch(a->at, 0, 2);
 }
+
+/* Numbers of OUTS rows of w. */
+typedef struct Rows {
+    const T *at;
+    int64_t ld;
+} Rows;
+
+/* ---- results ----------------------------------------------------------------------------------------------------- */
 
 /* y[i, o0 + o] = c[o * step_o + i * step_i] + bias + add */
 static void store_outs(const MatmulArgs *g, const float *c, int step_o, int step_i, int o0, int outs)
@@ -68,6 +93,8 @@ static void store_outs(const MatmulArgs *g, const float *c, int step_o, int step
     }
 }
 
+/* ---- products ---------------------------------------------------------------------------------------------------- */
+
 #if BF16_TILES
 
 /* Tiles 0..3 hold y^T: OUTS rows in two halves, 32 columns in two halves; 4 and 5 rows of w; 6 and 7 x. */
@@ -81,45 +108,41 @@ static void tiles_begin(const Few *f)
     _tile_loadconfig(&t);
 }
 
-static inline void multiply_step(const T *w, int64_t lw, const Num *x, int64_t half, int64_t lx, bool wide)
+/* Adds w [OUTS, 32] x^T [32, n]. */
+static inline void add_step(const Few *f, Rows w, const Num *x, int64_t half)
 {
+    int64_t lw = w.ld * 2, lx = 4 * f->cols;
     _tile_loadd(6, x, lx);
-    _tile_loadd(4, w, lw);
+    _tile_loadd(4, w.at, lw);
     _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(5, (const char *)w + 16 * lw, lw);
+    _tile_loadd(5, w.at + 16 * w.ld, lw);
     _tile_dpbf16ps(1, 5, 6);
-    if (!wide) return;
+    if (f->g->n <= 16) return;
     _tile_loadd(7, x + half, lx);
     _tile_dpbf16ps(2, 4, 7);
     _tile_dpbf16ps(3, 5, 7);
 }
 
-/* Rows [o0, o0 + outs) of w at depth k, with zeros for what is not there. */
-static void copy_step(T to[OUTS][32], const Factor *a, int o0, int outs, int k)
+/* n rows of at most 32 numbers, with zeros for what is not there. */
+static inline void copy_step(T (*to)[32], int padded, const T *from, int64_t ld, int n, int left)
 {
-    int n = a->k - k < 32 ? a->k - k : 32;
-    memset(to, 0, sizeof(T) * OUTS * 32);
-    for (int o = 0; o < outs; o++) memcpy(to[o], a->w + (int64_t)(o0 + o) * a->k + k, sizeof(T) * (size_t)n);
+    if (n < padded || left < 32) memset(to, 0, sizeof *to * (size_t)padded);
+    for (int i = 0; i < n; i++) memcpy(to[i], from + i * ld, left < 32 ? sizeof(T) * (size_t)left : sizeof *to);
 }
 
-static void multiply_outs(const Few *f, int o0, int outs, Ahead *ahead)
+static void add_factor(const Few *f, const Factor *a, int o0, int outs, Ahead *ahead)
 {
-    bool wide = f->g->n > 16;
-    for (int i = 0; i < f->n_factors; i++) {
-        const Factor *a = &f->f[i];
-        const T *w = a->w + (int64_t)o0 * a->k;
-        int64_t half = (int64_t)a->padded * f->cols;
-        for (int k = 0; k < a->padded; k += 32) {
-            const Num *x = a->x + (int64_t)k * f->cols;
-            if (i == 0) fetch_ahead(ahead, (int64_t)outs * 64);
-            if (outs == OUTS && k + 32 <= a->k) {
-                multiply_step(w + k, (int64_t)a->k * 2, x, half, 4 * f->cols, wide);
-                continue;
-            }
-            _Alignas(64) T step[OUTS][32];
-            copy_step(step, a, o0, outs, k);
-            multiply_step(step[0], 64, x, half, 4 * f->cols, wide);
+    _Alignas(64) T step[OUTS][32];
+    const T *w = (const T *)a->w->data + (int64_t)o0 * a->k;
+    const Num *x = a->x;
+    for (int k = 0; k < a->k; k += 32, w += 32, x += 32 * f->cols) {
+        Rows s = {w, a->k};
+        fetch_ahead(ahead, (int64_t)outs * 64);
+        if (outs < OUTS || k + 32 > a->k) {
+            copy_step(step, OUTS, w, a->k, outs, a->k - k);
+            s = (Rows){step[0], 32};
         }
+        add_step(f, s, x, (int64_t)a->padded * f->cols);
     }
 }
 
@@ -130,7 +153,7 @@ static void outs_block(const Few *f, int o0, int outs, Ahead *ahead)
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    multiply_outs(f, o0, outs, ahead);
+    for (int i = 0; i < f->n_factors; i++) add_factor(f, &f->f[i], o0, outs, ahead);
     _tile_stored(0, c[0], sizeof c[0]);
     _tile_stored(1, c[16], sizeof c[0]);
     if (f->g->n > 16) {
@@ -140,21 +163,22 @@ static void outs_block(const Few *f, int o0, int outs, Ahead *ahead)
     store_outs(f->g, c[0], ROWS, 1, o0, outs);
 }
 
-/* x in pairs: for every `cols` rows, [padded / 2][cols]. */
-static void load_x(Factor *a, const T *x, int n, int cols)
+/* x [n, k] in pairs: [padded / 2][cols] for every 16 rows. */
+static void load_x(const Factor *a, const T *x, int n, int cols)
 {
-    int halves = n > 16 ? 2 : 1;
-    uint32_t *to = (uint32_t *)a->x;
-    for (int h = 0; h < halves; h++)
-        for (int j = 0; j < cols; j++) {
-            int i = 16 * h + j;
-            uint32_t *col = to + (int64_t)h * (a->padded / 2) * cols + j;
-            const T *row = x + (int64_t)i * a->k;
-            int whole = i < n ? a->k / 2 : 0;
-            for (int p = 0; p < whole; p++) memcpy(&col[p * cols], row + 2 * p, 4);
-            for (int p = whole; p < a->padded / 2; p++) col[p * cols] = 0;
-            if (i < n && a->k % 2) col[whole * cols] = row[a->k - 1];
+    if (n == 1) {
+        copy_row(a->x, x, a->k, a->padded);
+        return;
+    }
+    for (int i = 0; i < n; i += 16) {
+        Word *to = (Word *)a->x + (int64_t)i * (a->padded / 2);
+        int rows = n - i < 16 ? n - i : 16;
+        for (int k = 0; k < a->padded; k += 32) {
+            _Alignas(64) T step[16][32];
+            copy_step(step, 16, x + (int64_t)i * a->k + k, a->k, rows, a->k - k);
+            turn_words(to + k / 2 * cols, 4 * cols, (const char *)step, sizeof step[0]);
         }
+    }
 }
 
 #else
@@ -164,24 +188,38 @@ static void tiles_begin(const Few *f)
     (void)f;
 }
 
+/* OUTS rows of w at a depth of SLICE, or less of both, as a panel. */
+static inline void turn_slice(Word *panel, const T *w, int64_t ld, int depth, int outs)
+{
+    if (outs < OUTS || depth < SLICE) {
+        pack_panel_by_n(panel, w, ld, depth, round_up(depth, K_STEP) / K_PAIR, outs);
+        return;
+    }
+    for (int j = 0; j < OUTS; j += W)
+        for (int i = 0; i < SLICE / K_PAIR; i += TURN) turn_panel(panel + word_at(i, j), w + j * ld + i * K_PAIR, ld);
+}
+
+static void add_factor(const Few *f, const Factor *a, float *c, int o0, int outs, bool accumulate, Ahead *ahead)
+{
+    _Alignas(64) Word panel[SLICE / K_PAIR * OUTS];
+    const T *w = (const T *)a->w->data + (int64_t)o0 * a->k;
+    for (int k = 0; k < a->k; k += SLICE) {
+        int depth = clip(a->k, k, SLICE), words = round_up(depth, K_STEP) / K_PAIR;
+        fetch_ahead(ahead, (int64_t)outs * depth * (int64_t)sizeof(T));
+        turn_slice(panel, w + k, a->k, depth, outs);
+        micro_product(c, &(Strip){.a = a->x + k, .b = panel, .lda = a->padded, .k = words * K_PAIR}, 1, f->g->n,
+                      accumulate || k > 0, &(Soon){0});
+    }
+}
+
 static void outs_block(const Few *f, int o0, int outs, Ahead *ahead)
 {
     _Alignas(64) float c[ROWS * OUTS];
-    _Alignas(64) Word panel[SLICE / K_PAIR * OUTS];
-    for (int i = 0; i < f->n_factors; i++) {
-        const Factor *a = &f->f[i];
-        for (int k = 0; k < a->padded; k += SLICE) {
-            int depth = a->padded - k < SLICE ? a->padded - k : SLICE, left = a->k - k < depth ? a->k - k : depth;
-            if (i == 0) fetch_ahead(ahead, (int64_t)outs * left * (int64_t)sizeof(T));
-            pack_panel_by_n(panel, a->w + (int64_t)o0 * a->k + k, a->k, left, depth / K_PAIR, outs);
-            micro_product(c, &(Strip){.a = a->x + k, .b = panel, .lda = a->padded, .k = depth}, 1, f->g->n,
-                          i > 0 || k > 0, &(Soon){0});
-        }
-    }
+    for (int i = 0; i < f->n_factors; i++) add_factor(f, &f->f[i], c, o0, outs, i > 0, ahead);
     store_outs(f->g, c, 1, OUTS, o0, outs);
 }
 
-static void load_x(Factor *a, const T *x, int n, int cols)
+static void load_x(const Factor *a, const T *x, int n, int cols)
 {
     (void)cols;
     for (int i = 0; i < n; i++) copy_row(a->x + (int64_t)i * a->padded, x + (int64_t)i * a->k, a->k, a->padded);
@@ -189,22 +227,27 @@ static void load_x(Factor *a, const T *x, int n, int cols)
 
 #endif
 
+#include "kernels/cpu/few_quant.h"
+
+/* ---- tasks ------------------------------------------------------------------------------------------------------- */
+
 static void few_task(void *arg, int task)
 {
     const Few *f = arg;
     const Weight *w = f->g->w;
     int lo, hi;
     pool_slice(w->out, f->tasks, task, OUTS, &lo, &hi);
-    int64_t row = (int64_t)w->in * (int64_t)sizeof(T);
-    Ahead ahead = {(const char *)w->data + row * (lo + OUTS), (const char *)w->data + row * hi};
+    const T *data = w->data, *end = data + (int64_t)hi * w->in;
+    const char *next = (const char *)(lo + OUTS < hi ? data + (int64_t)(lo + OUTS) * w->in : end);
+    Ahead ahead = {next, next, (const char *)end};
     tiles_begin(f);
-    for (int o = lo; o < hi; o += OUTS) outs_block(f, o, hi - o < OUTS ? hi - o : OUTS, &ahead);
+    for (int o = lo; o < hi; o += OUTS) outs_block(f, o, clip(hi, o, OUTS), &ahead);
     amx_end();
 }
 
 static Factor factor_init(const Weight *w, const void *x, int n, int cols, Num *memory)
 {
-    Factor a = {w->data, w->in, round_up(w->in, K_STEP), memory};
+    Factor a = {w, w->in, round_up(w->in, K_STEP), memory};
     load_x(&a, x, n, cols);
     return a;
 }
@@ -212,29 +255,41 @@ static Factor factor_init(const Weight *w, const void *x, int n, int cols, Num *
 /* At most ROWS rows. */
 static void few_rows(const MatmulArgs *g)
 {
-    Few f = {.g = g, .n_factors = g->w2 ? 2 : 1, .cols = g->n < 16 ? g->n : 16};
-    size_t rows = BF16_TILES && g->n > 16 ? 32 : (size_t)g->n;
+    Few f = {.g = g, .n_factors = g->w2 ? 2 : 1, .cols = g->n > 1 ? 16 : 1};
+    size_t rows = BF16_TILES && g->n > 1 ? (size_t)round_up(g->n, 16) : (size_t)g->n;
     size_t first = rows * (size_t)round_up(g->w->in, K_STEP);
     size_t second = g->w2 ? rows * (size_t)round_up(g->w2->in, K_STEP) : 0;
     Num *x = xmalloc((first + second) * sizeof *x);
     f.f[0] = factor_init(g->w, g->x, g->n, f.cols, x);
     if (g->w2) f.f[1] = factor_init(g->w2, g->x2, g->n, f.cols, x + first);
-    int64_t share = (int64_t)g->w->out * g->w->in * (int64_t)sizeof(T) / pool_threads() / TASK_BYTES;
-    f.tasks = pool_threads() * (share < 1 ? 1 : share < MAX_TASKS_PER_THREAD ? (int)share : MAX_TASKS_PER_THREAD);
+    f.tasks = task_count((int64_t)g->w->out * g->w->in * (int64_t)sizeof(T));
     pool_run(f.tasks, few_task, &f);
     free(x);
+}
+
+/* At most ROWS rows of a product with a quantised weight: the adapter's share first, in f32. */
+static void few_quantised(const MatmulArgs *g)
+{
+    float *extra = NULL;
+    if (g->w2) {
+        extra = xmalloc(sizeof *extra * (size_t)g->n * (size_t)g->w->out);
+        few_rows(&(MatmulArgs){.y = extra, .y_type = DT_F32, .x = g->x2, .w = g->w2, .n = g->n});
+    }
+    quant_rows(g, extra);
+    free(extra);
 }
 
 void FN(matmul_few)(const MatmulArgs *g)
 {
     for (int i = 0; i < g->n; i += ROWS) {
-        int64_t y = (int64_t)i * g->w->out, y_size = g->y_type == DT_F32 ? 4 : (int64_t)sizeof(T);
+        int64_t y = (int64_t)i * g->w->out * (int64_t)dtype_size(g->y_type);
         MatmulArgs part = *g;
-        part.n = g->n - i < ROWS ? g->n - i : ROWS;
+        part.n = clip(g->n, i, ROWS);
         part.x = (const T *)g->x + (int64_t)i * g->w->in;
-        part.y = (char *)g->y + y * y_size;
+        part.y = (char *)g->y + y;
         if (g->w2) part.x2 = (const T *)g->x2 + (int64_t)i * g->w2->in;
-        if (g->add) part.add = (const char *)g->add + y * y_size;
-        few_rows(&part);
+        if (g->add) part.add = (const char *)g->add + y;
+        if (g->w->quant) few_quantised(&part);
+        else few_rows(&part);
     }
 }

@@ -18,11 +18,8 @@
 #define OSLER_KERNELS_CPU_MICRO_H
 
 #include "kernels/cpu/amx.h"
+#include "kernels/cpu/lanes.h"
 #include "kernels/cpu/tile.h"
-
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#endif
 
 #if T_IS_BF16 && defined(__AVX512BF16__)
 #define BF16_PAIRS 1
@@ -79,30 +76,6 @@ static inline void copy_row(Num *restrict to, const T *restrict from, int n, int
 #endif
 }
 
-#if defined(__AVX512F__)
-/* to = the transpose of 16 x 16 words at `from`; rows are ld_to and ld bytes apart. */
-static inline void turn_words(void *to, int64_t ld_to, const char *from, int64_t ld)
-{
-    for (int c = 0; c < 4; c++) {
-        __m512i t[4];
-        for (int i = 0; i < 4; i++) { /* lane l = words [4c, 4c + 4) of row 4l + i */
-            const char *p = from + i * ld + 16 * c;
-            t[i] = _mm512_castsi128_si512(_mm_loadu_si128((const void *)p));
-            t[i] = _mm512_inserti32x4(t[i], _mm_loadu_si128((const void *)(p + 4 * ld)), 1);
-            t[i] = _mm512_inserti32x4(t[i], _mm_loadu_si128((const void *)(p + 8 * ld)), 2);
-            t[i] = _mm512_inserti32x4(t[i], _mm_loadu_si128((const void *)(p + 12 * ld)), 3);
-        }
-        __m512i a = _mm512_unpacklo_epi32(t[0], t[1]), b = _mm512_unpacklo_epi32(t[2], t[3]);
-        __m512i d = _mm512_unpackhi_epi32(t[0], t[1]), e = _mm512_unpackhi_epi32(t[2], t[3]);
-        char *out = (char *)to + 4 * c * ld_to;
-        _mm512_storeu_si512(out, _mm512_unpacklo_epi64(a, b));
-        _mm512_storeu_si512(out + ld_to, _mm512_unpackhi_epi64(a, b));
-        _mm512_storeu_si512(out + 2 * ld_to, _mm512_unpacklo_epi64(d, e));
-        _mm512_storeu_si512(out + 3 * ld_to, _mm512_unpackhi_epi64(d, e));
-    }
-}
-#endif
-
 /* to = the transpose of rows x cols sums, at most 16 x 16. */
 static inline void turn_sums(float to[16][16], const float *sums, int rows, int cols)
 {
@@ -141,19 +114,34 @@ static inline void fetch_rows(const void *from, int64_t ld_bytes, int rows, int6
         __builtin_prefetch((const char *)from + i / per_row * ld_bytes + i % per_row * 64, 0, 2);
 }
 
+enum { TURN = W * 4 / (int)sizeof(T) / K_PAIR }; /* words of a panel that W words of memory become */
+
+/* W columns and TURN words of a panel. */
+static inline void turn_panel(Word *to, const T *from, int64_t ld)
+{
+#if T_IS_BF16 && !BF16_PAIRS
+    Word words[W][W];
+    turn_words(words, sizeof words[0], (const char *)from, ld * (int64_t)sizeof(T));
+    for (int w = 0; w < W; w++) { /* two numbers become words of their own */
+        Lanes both = load_lanes(words[w]);
+        store_lanes(to + 2 * w * B_LD, LANES(slli_epi32)(both, 16));
+        store_lanes(to + (2 * w + 1) * B_LD, LANES(slli_epi32)(LANES(srli_epi32)(both, 16), 16));
+    }
+#else
+    turn_words(to, B_LD * 4, (const char *)from, ld * (int64_t)sizeof(T));
+#endif
+}
+
 /* Columns [0, n) of b stored [n, k] at depth [0, k), padded with zeros to `words` and PANEL_N. */
 static inline void pack_panel_by_n(Word *restrict to, const T *b, int64_t ld, int k, int words, int n)
 {
-    int whole = k / K_PAIR, done_n = 0, done_w = 0;
-#if defined(__AVX512F__) && (BF16_PAIRS || !T_IS_BF16)
-    done_n = n / 16 * 16, done_w = whole / 16 * 16;
-    for (int j = 0; j < done_n; j += 16)
-        for (int w = 0; w < done_w; w += 16) {
-            /* the next 16 rows, in the order in which they lie in memory: where that is far away it matters */
-            fetch_rows(b + (j + 16) * ld, ld * (int64_t)sizeof(T), 16, k * (int64_t)sizeof(T), w / 16, done_w / 16);
-            turn_words(to + word_at(w, j), B_LD * 4, (const char *)(b + j * ld + w * K_PAIR), ld * (int64_t)sizeof(T));
+    int whole = k / K_PAIR, done_n = n / W * W, done_w = whole / TURN * TURN;
+    for (int j = 0; j < done_n; j += W)
+        for (int w = 0; w < done_w; w += TURN) {
+            /* the next rows, in the order in which they lie in memory: where that is far away it matters */
+            fetch_rows(b + (j + W) * ld, ld * (int64_t)sizeof(T), W, k * (int64_t)sizeof(T), w / TURN, done_w / TURN);
+            turn_panel(to + word_at(w, j), b + j * ld + w * K_PAIR, ld);
         }
-#endif
     for (int w = 0; w < words; w++)
         for (int j = w < done_w ? done_n : 0; j < PANEL_N; j++) {
             const T *at = b + j * ld + w * K_PAIR;
@@ -304,7 +292,7 @@ static inline void micro_product(float *c, const Strip *strip, int n_strips, int
     (void)soon;
     int i = 0;
     for (; i + 12 <= m; i += 12) pairs_block(c, strip, n_strips, i, 12, accumulate);
-    for (; i + 3 <= m; i += 3) pairs_block(c, strip, n_strips, i, 3, accumulate);
+    for (; i + 4 <= m; i += 4) pairs_block(c, strip, n_strips, i, 4, accumulate);
     for (; i < m; i++) pairs_block(c, strip, n_strips, i, 1, accumulate);
 }
 
