@@ -113,7 +113,8 @@ static int run(void *opts, const StrList *operands, Err *err)
 {
     const ChatOpts *o = opts;
     Engine e;
-    if (no_operands(operands, err) || open_engine(&e, &o->common, &o->model, NULL, err)) return -1;
+    const EngineOptions eo = {.check_later = true};
+    if (no_operands(operands, err) || open_engine(&e, &o->common, &o->model, &eo, err)) return -1;
     GenerateOptions go = generate_options(&o->sampling, (uint64_t)o->common.seed);
     Chat chat = {.c = conversation_new(&e, o->system, &go, err), .tty = isatty(STDIN_FILENO)};
     for (int i = 0; i < o->image.n; i++) strlist_add(&chat.image, o->image.at[i]);

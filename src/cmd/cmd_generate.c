@@ -223,7 +223,7 @@ static int run(void *opts, const StrList *operands, Err *err)
     if (check_opts(o, operands, err)) return -1;
     if (o->prompt) prompt_dataset(&d, o);
     else if (open_dataset(&d, &o->data, (uint64_t)o->common.seed, err)) return -1;
-    const EngineOptions eo = {.decode_weights = (DecodeWeights)o->decode_weights};
+    const EngineOptions eo = {.check_later = true, .decode_weights = (DecodeWeights)o->decode_weights};
     int rc = open_engine(&e, &o->common, &o->model, &eo, err);
     if (rc == 0) {
         Job j = {.e = &e, .d = &d, .n = (int)o->n, .text_only = o->prompt && !o->out};

@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 
-int open_engine(Engine *e, const Common *c, const ModelOpts *m, const EngineOptions *train, Err *err)
+int open_engine(Engine *e, const Common *c, const ModelOpts *m, const EngineOptions *more, Err *err)
 {
-    EngineOptions o = train ? *train : (EngineOptions){0};
+    EngineOptions o = more ? *more : (EngineOptions){0};
     o.model = m->dir;
     o.adapter = m->adapter;
     o.dtype = common_dtype(c);

@@ -37,8 +37,8 @@ typedef struct ModelOpts {
      .help = "its limit; what was not used for the longest time goes first"}
 /* clang-format on */
 
-/* For inference, or with what `train` (NULL: nothing) says. */
-int open_engine(Engine *e, const Common *c, const ModelOpts *m, const EngineOptions *train, Err *err);
+/* For inference, with what `more` (NULL: nothing) says beside. */
+int open_engine(Engine *e, const Common *c, const ModelOpts *m, const EngineOptions *more, Err *err);
 
 /* Image processor, tokenizer and encoder of a checkpoint, without its weights. The encoder borrows the other two: an
    Inputs stays where it is. */

@@ -5,7 +5,7 @@
 
 static int open_model(Engine *e, const EngineOptions *o, Err *err)
 {
-    ModelOptions mo = {.dtype = o->dtype};
+    ModelOptions mo = {.dtype = o->dtype, .check_later = o->check_later};
     memcpy(mo.train, o->train, sizeof mo.train);
     e->model = model_load(o->model, &mo, err);
     if (!e->model && o->new_adapter) {

@@ -27,6 +27,7 @@ typedef struct EngineOptions {
     bool train_adapter;             /* the adapter's A and B are trained */
     PeftConfig *new_adapter;        /* a fresh adapter instead of reading one; taken over */
     bool checkpoint;                /* activation checkpointing */
+    bool check_later;               /* frozen weights are looked at for NaN only when answers are */
     int64_t min_pixels, max_pixels; /* 0: as the checkpoint's preprocessor_config.json says */
     uint64_t seed;                  /* of a fresh adapter */
     DecodeWeights decode_weights;   /* what decoding reads: copies in fewer bits, or the weights themselves */

@@ -128,6 +128,7 @@ static int draw_tokens(Generator *g, Decoding **d, int n, const float *logits, i
     pool_run(n, draw_one, &job);
     for (int i = 0; i < n; i++) {
         if (d[i]->next < 0) {
+            if (model_check_finite(g->e->model, err)) return -1;
             err_set(err, "prompt %d: the model's logits are not finite", d[i]->prompt);
             return err_hint(err, "the weights may be damaged, or too large for bf16: try --dtype f32");
         }

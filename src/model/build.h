@@ -16,7 +16,7 @@ void model_build(Model *m);
 /* Memory for a tensor in the model arena, and for its f32 gradient where it trains. */
 void param_own(Model *m, Param *p, bool train);
 /* A tensor's values from a file's: in place where formats agree and it is frozen. Checks shape and finiteness. */
-int param_load(Model *m, Param *p, const StTensor *f, bool train, Err *err);
+int param_load(Model *m, Param *p, const StTensor *f, const ModelOptions *o, Err *err);
 /* Sets the kernels' views of all weights and derives each block's `trainable`. */
 void model_finish(Model *m);
 /* Derives each block's `trainable` again, after adapters came or went. */

@@ -34,36 +34,53 @@ typedef struct Scan {
     atomic_bool bad;
 } Scan;
 
-/* True where a value of the chunk is infinite or not a number: all exponent bits are set. */
+/* All exponent bits of a number, in each number of a word. */
+static uint64_t exponent_mask(DType t)
+{
+    if (t == DT_F32) return UINT64_C(0x7f8000007f800000);
+    return t == DT_BF16 ? UINT64_C(0x7f807f807f807f80) : UINT64_C(0x7c007c007c007c00);
+}
+
+/*
+ * Notes where a value of the chunk is infinite or not a number: all its exponent bits are set, so that they become 0 in
+ * `left`.  A number is 0 exactly where subtracting 1 from each sets a highest bit that was not set before.
+ */
 static void scan_chunk(void *arg, int task)
 {
     Scan *s = arg;
-    size_t n = chunk_len(s->count, task), first = (size_t)task * CHUNK;
-    int bad = 0;
-    if (s->dtype == DT_F32) {
-        for (size_t i = 0; i < n; i++) {
-            uint32_t u;
-            memcpy(&u, s->data + 4 * (first + i), 4);
-            bad |= (u & 0x7f800000) == 0x7f800000;
-        }
-    } else {
-        uint16_t mask = s->dtype == DT_BF16 ? 0x7f80 : 0x7c00;
-        for (size_t i = 0; i < n; i++) {
-            uint16_t u;
-            memcpy(&u, s->data + 2 * (first + i), 2);
-            bad |= (u & mask) == mask;
-        }
+    size_t bytes = chunk_len(s->count, task) * dtype_size(s->dtype), i = 0;
+    const unsigned char *data = s->data + (size_t)task * CHUNK * dtype_size(s->dtype);
+    uint64_t mask = exponent_mask(s->dtype), zero = 0;
+    uint64_t ones = s->dtype == DT_F32 ? UINT64_C(0x0000000100000001) : UINT64_C(0x0001000100010001);
+    for (; i < bytes; i += 8) {
+        uint64_t word = 0;
+        memcpy(&word, data + i, bytes - i < 8 ? bytes - i : 8);
+        uint64_t left = (word & mask) ^ mask;
+        zero |= (left - ones) & ~left;
     }
-    if (bad) atomic_store(&s->bad, true);
+    if (zero & (ones << (s->dtype == DT_F32 ? 31 : 15))) atomic_store(&s->bad, true);
 }
 
-static int check_finite(const StTensor *f, int64_t count, Err *err)
+static bool all_finite(const void *data, DType t, int64_t count)
 {
-    Scan s = {.data = f->data, .dtype = f->dtype, .count = count};
+    Scan s = {.data = data, .dtype = t, .count = count};
     pool_run(chunks(count), scan_chunk, &s);
-    if (!atomic_load(&s.bad)) return 0;
-    err_set(err, "%s: tensor \"%s\" holds NaN or infinity", f->file, f->name);
+    return !atomic_load(&s.bad);
+}
+
+static int not_finite(const char *file, const char *tensor, Err *err)
+{
+    err_set(err, "%s: tensor \"%s\" holds NaN or infinity", file, tensor);
     return err_hint(err, "the checkpoint is damaged or its training diverged");
+}
+
+int model_check_finite(const Model *m, Err *err)
+{
+    for (int i = 0; i < m->param.n; i++) {
+        const Param *p = &m->param.at[i];
+        if (!all_finite(p->t->data, p->t->dtype, tensor_count(p->t))) return not_finite(m->dir, p->name, err);
+    }
+    return 0;
 }
 
 typedef struct Convert {
@@ -102,11 +119,14 @@ static int check_tensor(const Param *p, const StTensor *f, Err *err)
 }
 
 /* Frozen weights of the compute format stay in the mapping. */
-int param_load(Model *m, Param *p, const StTensor *f, bool train, Err *err)
+int param_load(Model *m, Param *p, const StTensor *f, const ModelOptions *o, Err *err)
 {
-    if (check_tensor(p, f, err) || check_finite(f, tensor_count(p->t), err)) return -1;
-    bool aligned = (uintptr_t)f->data % dtype_size(f->dtype) == 0;
-    if (!train && f->dtype == p->t->dtype && aligned) {
+    if (check_tensor(p, f, err)) return -1;
+    bool train = o->train[p->part], aligned = (uintptr_t)f->data % dtype_size(f->dtype) == 0;
+    bool mapped = !train && f->dtype == p->t->dtype && aligned;
+    if (!(mapped && o->check_later) && !all_finite(f->data, f->dtype, tensor_count(p->t)))
+        return not_finite(f->file, f->name, err);
+    if (mapped) {
         p->t->data = (void *)(uintptr_t)f->data;
         return 0;
     }
@@ -133,7 +153,7 @@ static int load_params(Model *m, const ModelOptions *o, Err *err)
     for (int i = 0; i < m->param.n; i++) {
         Param *p = &m->param.at[i];
         const StTensor *f = find_tensor(&m->files, m->layout, p, err);
-        if (!f || param_load(m, p, f, o->train[p->part], err)) return -1;
+        if (!f || param_load(m, p, f, o, err)) return -1;
     }
     return 0;
 }

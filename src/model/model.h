@@ -70,6 +70,7 @@ typedef struct Module {
 typedef struct ModelOptions {
     DType dtype;            /* compute format */
     bool train[PART_COUNT]; /* full training of a part */
+    bool check_later; /* do not read frozen weights for NaN and infinity now: model_check_finite does when asked */
 } ModelOptions;
 
 typedef struct Model {
@@ -96,6 +97,8 @@ Model *model_load(const char *dir, const ModelOptions *o, Err *err);
    as in o. */
 Model *model_random(const ModelConfig *cfg, const ModelOptions *o, uint64_t seed);
 void model_free(Model *m);
+/* An error where a weight is NaN or infinite, naming it. Reads all of them. */
+int model_check_finite(const Model *m, Err *err);
 /* Holds st every tensor that a model of this config has, in its shape? Values are not read. */
 int model_match(const ModelConfig *cfg, const SafeTensors *st, Err *err);
 
