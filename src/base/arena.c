@@ -18,7 +18,7 @@ static const double GIB = 1024.0 * 1024.0 * 1024.0;
 static Arena *all_arenas;
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 
-void arena_init(Arena *a, const char *name, size_t cap_bytes)
+static void reserve(Arena *a, const char *name, size_t cap_bytes, int advice)
 {
     void *base = mmap(NULL, cap_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED) {
@@ -26,12 +26,24 @@ void arena_init(Arena *a, const char *name, size_t cap_bytes)
                 name);
         exit(1);
     }
-    madvise(base, cap_bytes, MADV_HUGEPAGE);
-    *a = (Arena){.base = base, .cap = cap_bytes, .name = name};
+    madvise(base, cap_bytes, advice);
+    *a = (Arena){.base = base, .cap = cap_bytes, .reserved = cap_bytes, .name = name};
     pthread_mutex_lock(&list_lock);
     a->next = all_arenas;
     all_arenas = a;
     pthread_mutex_unlock(&list_lock);
+}
+
+void arena_init(Arena *a, const char *name, size_t cap_bytes)
+{
+    reserve(a, name, cap_bytes, MADV_HUGEPAGE);
+}
+
+/* What is touched lies far apart: small pages. */
+void arena_init_dry(Arena *a, const char *name, size_t cap_bytes)
+{
+    reserve(a, name, cap_bytes, MADV_NOHUGEPAGE);
+    a->dry = true;
 }
 
 void arena_free(Arena *a)
@@ -44,7 +56,7 @@ void arena_free(Arena *a)
             break;
         }
     pthread_mutex_unlock(&list_lock);
-    munmap(a->base, a->cap);
+    munmap(a->base, a->reserved);
     *a = (Arena){0};
 }
 
@@ -70,7 +82,16 @@ void *arena_alloc(Arena *a, size_t bytes)
 
 void *arena_zalloc(Arena *a, size_t bytes)
 {
-    return memset(arena_alloc(a, bytes), 0, bytes);
+    void *p = arena_alloc(a, bytes);
+    if (a->dry) a->moved += bytes;
+    else memset(p, 0, bytes);
+    return p;
+}
+
+void arena_copy(Arena *a, void *to, const void *from, size_t bytes)
+{
+    if (a->dry) a->moved += bytes;
+    else memmove(to, from, bytes);
 }
 
 void arena_release(Arena *a, size_t mark)

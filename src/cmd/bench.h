@@ -32,6 +32,7 @@ typedef struct BenchOpts {
     int what; /* BenchCase */
     int64_t batch, reps, new_tokens, threads_max, max_pixels;
     bool ckpt, shared, json;
+    int decode_weights;
 } BenchOpts;
 
 typedef struct Timing {

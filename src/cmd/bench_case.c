@@ -182,12 +182,7 @@ static double decode_bytes(const Bench *x)
 {
     const Model *m = x->e.model;
     const ModelConfig *c = &m->cfg;
-    double weights = 0, n = (double)x->o->batch, prompts = x->o->shared ? 1 : n;
-    for (int i = 0; i < m->param.n; i++) {
-        const Param *p = &m->param.at[i];
-        bool looked_up = p->t == m->embed && !c->tied; /* a few rows */
-        if (p->part == PART_LANGUAGE && !looked_up) weights += (double)tensor_bytes(p->t);
-    }
+    double weights = (double)model_decode_bytes(m), n = (double)x->o->batch, prompts = x->o->shared ? 1 : n;
     double rows = prompts * BENCH_PROMPT + n * (double)(x->o->new_tokens + 1) / 2;
     return weights + rows * 2 * c->l * c->hk * c->hd * (double)dtype_size(m->dev.k.dtype);
 }
@@ -235,6 +230,7 @@ static int open_case(Bench *x, Err *err)
     if (x->o->what == CASE_LOAD) return open_load(x, err);
     ModelOptions mo = model_options(x->o);
     engine_adopt(&x->e, model_random(&cfg, &mo, (uint64_t)x->o->common.seed), x->o->ckpt);
+    model_quantise(x->e.model, (DecodeWeights)x->o->decode_weights);
     if (x->o->what == CASE_DECODE) return open_decode(x, err);
     return x->o->what == CASE_PREFILL ? open_prefill(x) : open_training(x, err);
 }

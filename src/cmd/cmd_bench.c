@@ -24,6 +24,7 @@ static const Opt TABLE[] = {
     {"max_pixels", OPT_INT, AT(max_pixels), .def = "0", .min = 0, .max = 1e9,
      .help = "images: larger ones are reduced; 0: Qwen2.5-VL's 1003520"},
     {"json", OPT_BOOL, AT(json), .def = "false", .help = "one JSON object a line, with all figures"},
+    DECODE_ROW(BenchOpts),
     COMPUTE_ROWS(BenchOpts),
     SEED_ROW(BenchOpts),
     GENERAL_ROWS(BenchOpts),
@@ -47,11 +48,22 @@ enum { N_BENCHES = sizeof BENCH / sizeof *BENCH };
 static const struct {
     const char *name;
     int benches;
-} ONLY[] = {{"config", PEERS | SCALING}, {"case", PEERS | SCALING}, {"batch", PEERS | SCALING},
-            {"shared", PEERS | SCALING}, {"new", PEERS | SCALING},  {"ckpt", PEERS | SCALING},
-            {"seed", PEERS | SCALING},   {"threads_max", SCALING},  {"slot", KERNELS},
-            {"model", FIRST_TOKEN},      {"image", FIRST_TOKEN},    {"reps", PEERS | SCALING | FIRST_TOKEN | IMAGES},
-            {"threads", ~SCALING},       {"images", IMAGES},        {"max_pixels", IMAGES},
+} ONLY[] = {{"config", PEERS | SCALING},
+            {"case", PEERS | SCALING},
+            {"batch", PEERS | SCALING},
+            {"shared", PEERS | SCALING},
+            {"decode_weights", PEERS | SCALING},
+            {"new", PEERS | SCALING},
+            {"ckpt", PEERS | SCALING},
+            {"seed", PEERS | SCALING},
+            {"threads_max", SCALING},
+            {"slot", KERNELS},
+            {"model", FIRST_TOKEN},
+            {"image", FIRST_TOKEN},
+            {"reps", PEERS | SCALING | FIRST_TOKEN | IMAGES},
+            {"threads", ~SCALING},
+            {"images", IMAGES},
+            {"max_pixels", IMAGES},
             {"dtype", ~IMAGES}};
 
 static int check_options(const BenchOpts *o, const char *name, int bit, Err *err)
@@ -63,6 +75,8 @@ static int check_options(const BenchOpts *o, const char *name, int bit, Err *err
     if ((bit & FIRST_TOKEN) && !o->model) return usage_error(err, "bench %s needs --model", name);
     if ((bit & IMAGES) && !o->images) return usage_error(err, "bench images needs --images");
     if (o->shared && o->what != CASE_DECODE) return usage_error(err, "--shared goes with --case decode");
+    if (o->decode_weights && o->what != CASE_DECODE)
+        return usage_error(err, "--decode_weights goes with --case decode");
     return 0;
 }
 

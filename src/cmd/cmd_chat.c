@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/interrupt.h"
 #include "cmd/model_opts.h"
 #include "infer/conversation.h"
 
@@ -13,6 +14,7 @@ typedef struct ChatOpts {
     SamplingOpts sampling;
     StrList image;
     char *system;
+    int decode_weights;
 } ChatOpts;
 
 #define AT(field) offsetof(ChatOpts, field)
@@ -21,6 +23,7 @@ static const Opt TABLE[] = {
     {"system", OPT_TEXT, AT(system), .group = "Conversation", .help = "system prompt"},
     {"image", OPT_LIST, AT(image), .help = "images of the first message"},
     SAMPLING_ROWS(ChatOpts),
+    DECODE_ROW(ChatOpts),
     COMPUTE_ROWS(ChatOpts),
     SEED_ROW(ChatOpts),
     GENERAL_ROWS(ChatOpts),
@@ -29,7 +32,7 @@ static const Opt TABLE[] = {
 
 static const char COMMANDS[] = "/image REF   attaches an image to the next message\n"
                                "/reset       starts a new conversation\n"
-                               "/quit        ends (so does Ctrl-D)\n";
+                               "/quit        ends (so does Ctrl-D); Ctrl-C ends an answer\n";
 
 typedef struct Chat {
     Conversation *c;
@@ -44,6 +47,13 @@ static void print_piece(void *arg, const char *bytes, size_t n)
     fflush(stdout);
 }
 
+/* Ctrl-C ends the answer; what was said so far stays part of the conversation. */
+static Verdict verdict(void *arg, int prompt, int draw)
+{
+    (void)arg, (void)prompt, (void)draw;
+    return interrupted() ? END_ANSWER : GO_ON;
+}
+
 /* The message with a marker in front for every attached image that it does not place itself. */
 static int say(Chat *chat, const char *line, Err *err)
 {
@@ -52,10 +62,13 @@ static int say(Chat *chat, const char *line, Err *err)
     for (int i = chat_count_images(&m, 1); i < chat->image.n; i++) buf_str(&text, IMAGE_MARKER);
     buf_str(&text, line);
     const char *reason = "";
+    interrupt_begin();
     int rc = conversation_say(chat->c, text.data, chat->image.at, chat->image.n, print_piece, NULL, &reason, err);
+    interrupt_end();
     buf_release(&text);
     if (rc) return -1;
     putchar('\n');
+    if (!strcmp(reason, "cancelled")) fprintf(stderr, "(interrupted)\n");
     if (!strcmp(reason, "length")) fprintf(stderr, "(the answer was cut at max_new_tokens)\n");
     strlist_release(&chat->image);
     return 0;
@@ -113,10 +126,11 @@ static int run(void *opts, const StrList *operands, Err *err)
 {
     const ChatOpts *o = opts;
     Engine e;
-    const EngineOptions eo = {.check_later = true};
+    const EngineOptions eo = {.check_later = true, .decode_weights = (DecodeWeights)o->decode_weights};
     if (no_operands(operands, err) || open_engine(&e, &o->common, &o->model, &eo, err)) return -1;
     GenerateOptions go = generate_options(&o->sampling, (uint64_t)o->common.seed);
     Chat chat = {.c = conversation_new(&e, o->system, &go, err), .tty = isatty(STDIN_FILENO)};
+    if (chat.c) conversation_judge(chat.c, verdict);
     for (int i = 0; i < o->image.n; i++) strlist_add(&chat.image, o->image.at[i]);
     if (chat.tty) fputs(COMMANDS, stderr);
     int rc = chat.c ? talk(&chat, err) : -1;
@@ -132,7 +146,7 @@ const Verb VERB_CHAT = {
     .usage = "osler chat --model DIR [--adapter DIR] [--image REF]",
     .details = "/image REF   attaches an image to the next message\n"
                "/reset       starts a new conversation\n"
-               "/quit        ends (so does Ctrl-D)",
+               "/quit        ends (so does Ctrl-D); Ctrl-C ends an answer",
     .table = TABLE,
     .size = sizeof(ChatOpts),
     .run = run,

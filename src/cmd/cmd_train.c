@@ -11,7 +11,8 @@ static int parse(void *opts, int argc, char **argv, StrList *operands, Err *err)
 static int run(void *opts, const StrList *operands, Err *err)
 {
     if (no_operands(operands, err)) return -1;
-    return train_run(opts, err);
+    const TrainOptions *o = opts;
+    return o->plan ? train_plan(o, err) : train_run(o, err);
 }
 
 const Verb VERB_TRAIN = {

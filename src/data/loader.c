@@ -7,8 +7,6 @@
 #include "base/rng.h"
 
 enum { BATCHES_AHEAD = 4, MAX_AHEAD = 256, PACKS_AHEAD = 8 };
-/* No further pictures are decoded while this many bytes of them wait to be taken. */
-static const size_t AHEAD_BYTES = (size_t)256 << 20;
 
 /* What became of one position of the order. */
 typedef struct Item {
@@ -42,10 +40,9 @@ struct Loader {
     const Dataset *data;
     Encoder *encoder;
     LoaderOptions opt;
-    bool count_only; /* lengths are enough: images are not decoded */
-    int64_t start;   /* position from which on samples are read, after those that were waiting */
-    int64_t end;     /* jobs there are: samples to read and those that were waiting */
-    int64_t head;    /* the job whose item is taken next */
+    int64_t start; /* position from which on samples are read, after those that were waiting */
+    int64_t end;   /* jobs there are: samples to read and those that were waiting */
+    int64_t head;  /* the job whose item is taken next */
 
     /* Shared with the workers under `lock`. */
     pthread_mutex_t lock;
@@ -123,7 +120,7 @@ static Item make_item(const Loader *l, int64_t position, int source)
     if (encode_sample(&it.x, l->encoder, &l->data->sample[source], l->opt.as, &why) ||
         check_targets(&it.x, l->opt.as, &why))
         item_fail(&it, &why);
-    if (it.ok && !l->opt.packing && !l->count_only) item_decode(l, &it);
+    if (it.ok && !l->opt.packing && !l->opt.lengths_only) item_decode(l, &it);
     return it;
 }
 
@@ -172,7 +169,7 @@ static void *worker_main(void *arg)
     pthread_mutex_lock(&l->lock);
     while (!l->stop) {
         bool picture = l->picture_head < l->picture.n;
-        bool sample = l->next < l->end && l->next - l->head < l->n_slots && l->waiting_bytes < AHEAD_BYTES;
+        bool sample = l->next < l->end && l->next - l->head < l->n_slots && l->waiting_bytes < LOADER_AHEAD_BYTES;
         if (picture) work_on_picture(l);
         else if (sample) work_on_sample(l);
         if (picture || sample) pthread_cond_signal(&l->ready);
@@ -319,6 +316,7 @@ static Pack *pack_choose(Loader *l, Err *err)
 /* Has the pictures of a pack decoded by the workers. */
 static void pack_decode(Loader *l, Pack *p)
 {
+    if (l->opt.lengths_only) return;
     pthread_mutex_lock(&l->lock);
     for (int i = 0; i < p->n; i++) {
         if (p->item[i].x.n_images == 0 || p->item[i].x.pixels) continue;
@@ -335,7 +333,7 @@ static bool may_choose(const Loader *l)
     size_t bytes = 0;
     for (int i = 0; i < l->n_packs; i++) bytes += l->pack[i]->bytes;
     int most = l->opt.packing ? PACKS_AHEAD : 1;
-    return l->n_packs == 0 || (l->n_packs < most && bytes < AHEAD_BYTES);
+    return l->n_packs == 0 || (l->n_packs < most && bytes < LOADER_AHEAD_BYTES);
 }
 
 static int choose_ahead(Loader *l, Err *err)
@@ -373,6 +371,7 @@ static int build_batch(Batch **b, Loader *l, Pack *p, Err *err)
     int first = -1;
     BatchBuilder bb;
     batch_begin(&bb, l->encoder->processor);
+    bb.lengths_only = l->opt.lengths_only;
     for (int i = 0; i < p->n; i++) {
         Item *it = &p->item[i];
         if (!it->ok) {
@@ -408,6 +407,12 @@ int loader_next(Loader *l, Batch **b, Err *err)
     return 1;
 }
 
+int loader_ahead(const LoaderOptions *o)
+{
+    if (o->packing) return PACKS_AHEAD;
+    return 1 + (BATCHES_AHEAD * o->batch_size < MAX_AHEAD ? BATCHES_AHEAD : MAX_AHEAD / o->batch_size);
+}
+
 LoaderState loader_state(const Loader *l)
 {
     return l->state;
@@ -441,11 +446,11 @@ static int check_options(const Dataset *d, const Encoder *e, const LoaderOptions
     return err_hint(err, "the data is not what it was when the checkpoint was written");
 }
 
-static Loader *loader_start(const Dataset *d, Encoder *e, const LoaderOptions *o, bool count_only, Err *err)
+Loader *loader_new(const Dataset *d, Encoder *e, const LoaderOptions *o, Err *err)
 {
     if (check_options(d, e, o, err)) return NULL;
     Loader *l = xcalloc(1, sizeof *l);
-    l->data = d, l->encoder = e, l->opt = *o, l->state = o->start, l->count_only = count_only;
+    l->data = d, l->encoder = e, l->opt = *o, l->state = o->start;
     l->start = o->start.epoch * d->n + o->start.position;
     int64_t left = o->samples > l->start ? o->samples - l->start : 0;
     l->end = o->samples > 0 ? left + o->start.n_waiting : INT64_MAX;
@@ -466,11 +471,6 @@ static Loader *loader_start(const Dataset *d, Encoder *e, const LoaderOptions *o
     return NULL;
 }
 
-Loader *loader_new(const Dataset *d, Encoder *e, const LoaderOptions *o, Err *err)
-{
-    return loader_start(d, e, o, false, err);
-}
-
 int64_t loader_count(const Dataset *d, Encoder *e, const LoaderOptions *o, int64_t *rows, Err *err)
 {
     CHECK(o->samples > 0, "counting batches that never end");
@@ -478,7 +478,9 @@ int64_t loader_count(const Dataset *d, Encoder *e, const LoaderOptions *o, int64
     if (check_options(d, e, o, err)) return -1;
     int64_t left = o->samples - (o->start.epoch * d->n + o->start.position), n = 0;
     if (!o->packing) return left > 0 ? (left + o->batch_size - 1) / o->batch_size : 0;
-    Loader *l = loader_start(d, e, o, true, err);
+    LoaderOptions lengths = *o;
+    lengths.lengths_only = true;
+    Loader *l = loader_new(d, e, &lengths, err);
     if (!l) return -1;
     Pack *p;
     while ((p = pack_choose(l, err)) && p->n > 0) {

@@ -13,7 +13,7 @@
  *                     the end of all is there less to choose from, and a last pack that is not full.
  *
  * To choose, lengths are enough: text is encoded and image headers are read for the whole window, pictures are decoded
- * only when their pack is chosen, some packs ahead and at most AHEAD_BYTES (loader.c) of them.
+ * only when their pack is chosen, some packs ahead and at most LOADER_AHEAD_BYTES of them.
  *
  * A sample that cannot be used (unreadable image, too long) is left out: the next one moves up, or, where a picture of
  * a chosen pack turns out broken, its rows stay empty.  It is recorded once, and more than max_bad_samples of them end
@@ -52,6 +52,7 @@ typedef struct LoaderOptions {
     bool shuffle;
     uint64_t seed;
     int64_t samples;     /* end after so many positions, counted from epoch 0 (epochs x samples); 0: never */
+    bool lengths_only;   /* batches without pixels: image headers are read, nothing is decoded */
     int threads;         /* workers, at least 1 */
     int max_bad_samples; /* more distinct ones than this are an error; -1: no limit */
     LoaderState start;
@@ -72,6 +73,10 @@ int loader_next(Loader *l, Batch **b, Err *err);
  * division that takes all samples for good ones, and *rows is 0.  -1 as for loader_next.
  */
 int64_t loader_count(const Dataset *d, Encoder *e, const LoaderOptions *o, int64_t *rows, Err *err);
+
+/* Batches whose pictures wait decoded, at most, and the bytes after which no further ones are begun. */
+int loader_ahead(const LoaderOptions *o);
+#define LOADER_AHEAD_BYTES ((size_t)256 << 20)
 
 /* Where the batch after the last one given begins. */
 LoaderState loader_state(const Loader *l);

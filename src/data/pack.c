@@ -47,18 +47,20 @@ static void reserve_patches(BatchBuilder *bb, int more)
 static void add_images(BatchBuilder *bb, const Encoded *x)
 {
     if (x->n_images == 0) return;
-    CHECK(x->pixels, "a sample with images was added before encode_pixels");
+    CHECK(x->pixels || bb->lengths_only, "a sample with images was added before encode_pixels");
     size_t area = (size_t)bb->processor->patch * (size_t)bb->processor->patch;
     CHECK(encoded_pixel_bytes(x) == 3 * area * (size_t)x->n_patches, "pictures that are not %d patches", x->n_patches);
-    reserve_patches(bb, x->n_patches);
+    if (!bb->lengths_only) reserve_patches(bb, x->n_patches);
     size_t dim = (size_t)image_patch_dim(bb->processor);
     const unsigned char *rgb = x->pixels;
     for (int k = 0; k < x->n_images; k++) {
         const ImagePlan *plan = &x->plan[k];
         const BatchImage im = {.grid_h = plan->grid_h, .grid_w = plan->grid_w, .first_patch = bb->n_patches};
         vec_push(&bb->image, im);
-        image_patches(bb->pixels + (size_t)bb->n_patches * dim, bb->processor, plan, rgb);
-        rgb += image_plan_bytes(plan);
+        if (!bb->lengths_only) {
+            image_patches(bb->pixels + (size_t)bb->n_patches * dim, bb->processor, plan, rgb);
+            rgb += image_plan_bytes(plan);
+        }
         bb->n_patches += plan->grid_h * plan->grid_w;
     }
 }

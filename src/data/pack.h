@@ -30,6 +30,7 @@ typedef struct BatchTarget {
 
 typedef struct BatchBuilder {
     const ImageProcessor *processor; /* borrowed */
+    bool lengths_only;               /* images have their grids, but no pixels; set it after batch_begin */
     VEC(int) ids;
     struct {
         int (*at)[3];

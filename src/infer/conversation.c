@@ -10,6 +10,7 @@ struct Conversation {
     Session *s;
     Encoder enc;
     GenerateOptions o;
+    Verdict (*verdict)(void *arg, int prompt, int draw); /* NULL: answers end by themselves */
     char *system;
     int seq;      /* -1: no turn yet */
     VEC(int) ids; /* of the sequence and the last answer's last token, which is not in it yet */
@@ -52,6 +53,11 @@ void conversation_free(Conversation *c)
 int conversation_length(const Conversation *c)
 {
     return c->seq < 0 ? 0 : session_length(c->s, c->seq);
+}
+
+void conversation_judge(Conversation *c, Verdict (*verdict)(void *arg, int prompt, int draw))
+{
+    c->verdict = verdict;
 }
 
 /* ---- a turn ----------------------------------------------------------------------------------------------------- */
@@ -121,7 +127,7 @@ static int run_turn(Conversation *c, Turn *t, const Batch *b, Err *err)
     c->ids.n = in_cache;
     for (int i = 0; i < b->n; i++) vec_push(&c->ids, b->ids[i]);
     const float *logits = session_extend(c->s, seq, b, err);
-    const GenerateIo io = {.done = take_answer, .stream = show_text, .arg = t};
+    const GenerateIo io = {.done = take_answer, .stream = show_text, .verdict = c->verdict, .arg = t};
     if (!logits || generate_reply(c->s, seq, logits, c->ids.at, c->ids.n, c->turns, &c->o, &io, err)) {
         session_close(c->s, seq);
         c->ids.n = before;

@@ -25,10 +25,12 @@ void conversation_free(Conversation *c); /* NULL is fine */
 /* Forgets all turns. */
 void conversation_reset(Conversation *c);
 int conversation_length(const Conversation *c); /* tokens in the cache */
+/* Asked before each token of an answer from now on (generate.h); its arg means nothing. */
+void conversation_judge(Conversation *c, Verdict (*verdict)(void *arg, int prompt, int draw));
 
 /*
  * One turn: the user's text with as many <image> markers as there are images, and the answer, which comes through
- * `show` in pieces of whole characters (NULL: not wanted).  *reason, where not NULL, is "stop" or "length".
+ * `show` in pieces of whole characters (NULL: not wanted).  *reason, where not NULL, is "stop", "length" or "cancelled".
  */
 int conversation_say(Conversation *c, const char *text, char *const *images, int n_images,
                      void (*show)(void *arg, const char *bytes, size_t n), void *arg, const char **reason, Err *err);

@@ -5,7 +5,7 @@
 
 static int open_model(Engine *e, const EngineOptions *o, Err *err)
 {
-    ModelOptions mo = {.dtype = o->dtype, .check_later = o->check_later};
+    ModelOptions mo = {.dtype = o->dtype, .check_later = o->check_later, .dry = o->dry};
     memcpy(mo.train, o->train, sizeof mo.train);
     e->model = model_load(o->model, &mo, err);
     if (!e->model && o->new_adapter) {
@@ -38,10 +38,13 @@ static int open_inputs(Engine *e, const EngineOptions *o, Err *err)
 /* What a step needs beside the model. */
 static void prepare(Engine *e, bool checkpoint)
 {
-    arena_init(&e->step, "step", (size_t)1 << 42);
+    if (e->model->arena.dry) arena_init_dry(&e->step, "dry step", (size_t)1 << 42);
+    else arena_init(&e->step, "step", (size_t)1 << 42);
     e->tape.cap = model_tape_cap(e->model);
     e->tape.node = xmalloc(sizeof *e->tape.node * (size_t)e->tape.cap);
-    e->ctx = (Ctx){.k = &e->model->dev.k, .arena = &e->step, .lora = true, .checkpoint = checkpoint};
+    e->recompute = xmalloc(sizeof *e->recompute * (size_t)model_blocks(e->model));
+    for (int i = 0; i < model_blocks(e->model); i++) e->recompute[i] = checkpoint ? RECOMPUTE_BLOCK : RECOMPUTE_NOTHING;
+    e->ctx = (Ctx){.k = &e->model->dev.k, .arena = &e->step, .lora = true, .recompute = e->recompute};
 }
 
 int engine_open(Engine *e, const EngineOptions *o, Err *err)
@@ -72,6 +75,7 @@ void engine_close(Engine *e)
     tokenizer_free(e->tok);
     model_free(e->model);
     free(e->tape.node);
+    free(e->recompute);
     arena_free(&e->step);
     *e = (Engine){0};
 }
@@ -108,7 +112,7 @@ void engine_backward(Engine *e, const float *dlogp)
 {
     CHECK(e->logp && e->ctx.tape, "engine_backward without a recorded engine_score");
     float *g = tensor_grad_zeroed(&e->step, e->logp);
-    memcpy(g, dlogp, tensor_bytes(e->logp));
+    arena_copy(&e->step, g, dlogp, tensor_bytes(e->logp));
     tape_backward(&e->ctx, 0);
     e->ctx.tape = NULL;
 }

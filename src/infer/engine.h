@@ -3,7 +3,7 @@
  *
  *   Engine e;
  *   if (engine_open(&e, &(EngineOptions){.model = dir, .dtype = DT_BF16}, err)) ...
- *   const float *logp = engine_score(&e, batch, true, NULL);    [n_targets], until engine_release
+ *   const float *logp = engine_score(&e, batch, true, NULL);    [n_targets], until engine_backward
  *   engine_backward(&e, dlogp);                                 parameter gradients grow by dlogp . d logp / d theta
  *   engine_release(&e);                                         activations are gone
  *   engine_close(&e);
@@ -26,8 +26,9 @@ typedef struct EngineOptions {
     bool train[PART_COUNT];         /* parts trained in full */
     bool train_adapter;             /* the adapter's A and B are trained */
     PeftConfig *new_adapter;        /* a fresh adapter instead of reading one; taken over */
-    bool checkpoint;                /* activation checkpointing */
+    bool checkpoint;                /* every block is computed again in the backward pass */
     bool check_later;               /* frozen weights are looked at for NaN only when answers are */
+    bool dry;                       /* a model without values: what would a step take? (kernels/dry.h) */
     int64_t min_pixels, max_pixels; /* 0: as the checkpoint's preprocessor_config.json says */
     uint64_t seed;                  /* of a fresh adapter */
     DecodeWeights decode_weights;   /* what decoding reads: copies in fewer bits, or the weights themselves */
@@ -43,8 +44,9 @@ typedef struct Engine {
     Arena step; /* activations */
     Tape tape;
     Ctx ctx;
-    Tensor *logp;        /* of the last engine_score */
-    VisionCache *images; /* NULL: the vision tower always runs */
+    Recompute *recompute; /* [model_blocks], read by every recorded score; never changes a result */
+    Tensor *logp;         /* of the last engine_score */
+    VisionCache *images;  /* NULL: the vision tower always runs */
 } Engine;
 
 int engine_open(Engine *e, const EngineOptions *o, Err *err);
@@ -61,9 +63,9 @@ Tensor *engine_vision(Engine *e, Ctx *c, const Batch *b);
 double engine_encoded(const Engine *e);
 
 /*
- * Log-probabilities of the batch's targets under the model, in order; borrowed until engine_release.  `record` keeps
- * what engine_backward needs.  `lora` false scores with the model below its adapter (the reference).
- * entropy [n_targets] or NULL.
+ * Log-probabilities of the batch's targets under the model, in order; borrowed until engine_backward or
+ * engine_release.  `record` keeps what engine_backward needs.  `lora` false scores with the model below its adapter
+ * (the reference).  entropy [n_targets] or NULL.
  */
 const float *engine_score(Engine *e, const Batch *b, bool record, bool lora, float *entropy);
 /* Adds the gradient of sum(dlogp . logp) to the trained parameters; once per recorded score. */

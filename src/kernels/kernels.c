@@ -19,7 +19,9 @@ static const Filler FILLER[] = {
     {"avx512", DT_F32, CPU_AVX512, kernels_fill_f32_avx512},
     {"avx512", DT_BF16, CPU_AVX512, kernels_fill_bf16_avx512},
     {"avx512bf16", DT_BF16, CPU_AVX512 | CPU_AVX512_BF16, kernels_fill_matmul_bf16_avx512bf16},
+    {"avx512bf16", DT_BF16, CPU_AVX512 | CPU_AVX512_BF16, kernels_fill_attention_bf16_avx512bf16},
     {"amx", DT_BF16, CPU_AVX512 | CPU_AVX512_BF16 | CPU_AMX, kernels_fill_matmul_bf16_amx},
+    {"amx", DT_BF16, CPU_AVX512 | CPU_AVX512_BF16 | CPU_AMX, kernels_fill_attention_bf16_amx},
 #endif
 };
 enum { N_FILLERS = sizeof FILLER / sizeof *FILLER };

@@ -56,6 +56,8 @@ void kernels_fill_f32_avx512(Kernels *k);
 void kernels_fill_bf16_avx512(Kernels *k);
 void kernels_fill_matmul_bf16_avx512bf16(Kernels *k);
 void kernels_fill_matmul_bf16_amx(Kernels *k);
+void kernels_fill_attention_bf16_avx512bf16(Kernels *k);
+void kernels_fill_attention_bf16_amx(Kernels *k);
 
 /* The number of keys of a segment. */
 static inline int attn_keys(const AttnPlan *plan, const AttnSeg *seg)

@@ -65,10 +65,11 @@ typedef struct Attach {
 static int attach_matrix(Attach *a, Tensor **out, const Module *mod, LoraPart part, int rows, int cols, Err *err)
 {
     Param *p = add_matrix(a->m, mod, a->layout, part, rows, cols, a->train);
+    *out = p->t;
+    if (a->m->arena.dry) return a->st ? check_matrix(p, st_find(a->st, p->name), err) : 0;
     if (a->st && read_matrix(p, a->st, err)) return -1;
     if (!a->st) init_matrix(p, part, a->seed, (uint32_t)a->m->param.n);
     dtype_convert(p->t->data, p->t->dtype, p->f32, DT_F32, (size_t)tensor_count(p->t));
-    *out = p->t;
     return 0;
 }
 

@@ -145,12 +145,17 @@ void model_finish(Model *m)
     model_mark_trainable(m);
 }
 
-Model *model_new(const ModelConfig *cfg, DType dtype)
+Model *model_new(const ModelConfig *cfg, DType dtype, bool dry)
 {
     Model *m = xcalloc(1, sizeof *m);
     m->cfg = *cfg;
-    device_init(&m->dev, dtype);
-    arena_init(&m->arena, "model", (size_t)1 << 42);
+    if (dry) {
+        device_init_dry(&m->dev, dtype);
+        arena_init_dry(&m->arena, "dry model", (size_t)1 << 42);
+    } else {
+        device_init(&m->dev, dtype);
+        arena_init(&m->arena, "model", (size_t)1 << 42);
+    }
     return m;
 }
 
@@ -169,9 +174,14 @@ void model_free(Model *m)
     free(m);
 }
 
+int model_blocks(const Model *m)
+{
+    return m->cfg.vision.l + m->cfg.l;
+}
+
 int model_tape_cap(const Model *m)
 {
-    return 64 + 32 * m->cfg.l + 32 * m->cfg.vision.l;
+    return 64 + 32 * model_blocks(m);
 }
 
 int64_t model_count(const Model *m, bool trained_only)

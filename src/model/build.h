@@ -1,7 +1,7 @@
 /*
  * build.h - how a Model comes into being; for the files of model/ only.
  *
- *   Model *m = model_new(&cfg, dtype);      empty
+ *   Model *m = model_new(&cfg, dtype, false);      empty
  *   model_build(m);                         every Param registered, no memory behind it
  *   param_own(m, p, train) / p->t->data = mapped bytes        for each
  *   model_finish(m);                        kernel views, what trains
@@ -11,7 +11,7 @@
 
 #include "model/model.h"
 
-Model *model_new(const ModelConfig *cfg, DType dtype);
+Model *model_new(const ModelConfig *cfg, DType dtype, bool dry);
 void model_build(Model *m);
 /* Memory for a tensor in the model arena, and for its f32 gradient where it trains. */
 void param_own(Model *m, Param *p, bool train);

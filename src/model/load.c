@@ -123,14 +123,14 @@ int param_load(Model *m, Param *p, const StTensor *f, const ModelOptions *o, Err
 {
     if (check_tensor(p, f, err)) return -1;
     bool train = o->train[p->part], aligned = (uintptr_t)f->data % dtype_size(f->dtype) == 0;
-    bool mapped = !train && f->dtype == p->t->dtype && aligned;
-    if (!(mapped && o->check_later) && !all_finite(f->data, f->dtype, tensor_count(p->t)))
-        return not_finite(f->file, f->name, err);
+    bool mapped = !train && f->dtype == p->t->dtype && aligned, later = o->dry || (mapped && o->check_later);
+    if (!later && !all_finite(f->data, f->dtype, tensor_count(p->t))) return not_finite(f->file, f->name, err);
     if (mapped) {
         p->t->data = (void *)(uintptr_t)f->data;
         return 0;
     }
     param_own(m, p, train);
+    if (o->dry) return 0;
     Convert c = {p->t->data, f->data, p->t->dtype, f->dtype, tensor_count(p->t)};
     pool_run(chunks(c.count), convert_chunk, &c);
     return 0;
@@ -179,7 +179,7 @@ static void warn_unused(const Model *m)
 
 int model_match(const ModelConfig *cfg, const SafeTensors *st, Err *err)
 {
-    Model *m = model_new(cfg, DT_F32);
+    Model *m = model_new(cfg, DT_F32, true);
     NameLayout layout = names_detect(st);
     int rc = 0;
     model_build(m);
@@ -195,7 +195,7 @@ Model *model_load(const char *dir, const ModelOptions *o, Err *err)
 {
     ModelConfig cfg;
     if (config_load(&cfg, dir, err)) return NULL;
-    Model *m = model_new(&cfg, o->dtype);
+    Model *m = model_new(&cfg, o->dtype, o->dry);
     m->dir = xstrdup(dir);
     model_build(m);
     if (st_open_dir(&m->files, dir, "model", err)) goto fail;
@@ -247,12 +247,12 @@ static void fill_param(const Param *p, double std, uint64_t seed, uint32_t numbe
 
 Model *model_random(const ModelConfig *cfg, const ModelOptions *o, uint64_t seed)
 {
-    Model *m = model_new(cfg, o->dtype);
+    Model *m = model_new(cfg, o->dtype, o->dry);
     m->layout = NAMES_ORIGINAL;
     model_build(m);
     for (int i = 0; i < m->param.n; i++) {
         param_own(m, &m->param.at[i], o->train[m->param.at[i].part]);
-        fill_param(&m->param.at[i], cfg->init_std, seed, (uint32_t)i);
+        if (!o->dry) fill_param(&m->param.at[i], cfg->init_std, seed, (uint32_t)i);
     }
     model_finish(m);
     return m;

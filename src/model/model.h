@@ -71,6 +71,7 @@ typedef struct ModelOptions {
     DType dtype;            /* compute format */
     bool train[PART_COUNT]; /* full training of a part */
     bool check_later; /* do not read frozen weights for NaN and infinity now: model_check_finite does when asked */
+    bool dry;         /* all shapes and no values, in a dry arena with dry kernels: what would it take? */
 } ModelOptions;
 
 typedef struct Model {
@@ -108,6 +109,8 @@ int model_match(const ModelConfig *cfg, const SafeTensors *st, Err *err);
  */
 typedef enum DecodeWeights { DECODE_PLAIN, DECODE_INT8, DECODE_INT4 } DecodeWeights;
 void model_quantise(Model *m, DecodeWeights w); /* DECODE_PLAIN: does nothing */
+/* Bytes of weights that decoding reads for a token. */
+int64_t model_decode_bytes(const Model *m);
 
 /* Adds fresh adapters (A random by seed, B zero) to every module that cfg targets; takes over cfg. Language, merger and
    vision targets as the config says. cfg (from malloc) is the model's even on error. */
@@ -136,6 +139,8 @@ Tensor *model_logprob(Ctx *c, const Model *m, Tensor *x, const Batch *b, float *
 /* Logits [n, v] f32 of rows of x; inference. */
 Tensor *model_logits(Ctx *c, const Model *m, Tensor *x);
 
+/* Blocks of the vision tower, which come first, and of the decoder. */
+int model_blocks(const Model *m);
 /* Nodes a tape needs for one step of this model. */
 int model_tape_cap(const Model *m);
 /* Useful multiply-adds x 2 of a forward pass over a batch (matrix products and attention), for % of peak. */

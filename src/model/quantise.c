@@ -34,3 +34,17 @@ void model_quantise(Model *m, DecodeWeights w)
         if (m->module.at[i].part == PART_LANGUAGE) quantise(m, m->module.at[i].l, type);
     quantise(m, &m->head, QUANT_INT8);
 }
+
+static int64_t read_bytes(const Linear *l)
+{
+    const Weight *w = &l->kw;
+    return w->quant ? (int64_t)quant_bytes(w->quant->type, w->out, w->in) : (int64_t)tensor_bytes(l->w);
+}
+
+int64_t model_decode_bytes(const Model *m)
+{
+    int64_t bytes = read_bytes(&m->head);
+    for (int i = 0; i < m->module.n; i++)
+        if (m->module.at[i].part == PART_LANGUAGE) bytes += read_bytes(m->module.at[i].l);
+    return bytes;
+}

@@ -20,7 +20,14 @@ typedef struct VisionArg {
     const VisionConfig *cfg;
     const Attn *attn;
     RopeTable rope;
+    Recompute recompute;
 } VisionArg;
+
+static Tensor *vision_mlp(Ctx *c, const void *arg, Tensor *x) /* x, result: [patches, d] */
+{
+    const VisionBlock *b = ((const VisionArg *)arg)->b;
+    return op_mlp(c, op_rmsnorm(c, x, b->n2, VISION_EPS), &b->mlp, x);
+}
 
 static Tensor *vision_block(Ctx *c, const void *arg, Tensor *x) /* x, result: [patches, d] */
 {
@@ -32,7 +39,12 @@ static Tensor *vision_block(Ctx *c, const void *arg, Tensor *x) /* x, result: [p
     Tensor *k = op_rope(c, tensor_cols(c->arena, qkv, d, d), a->rope, h, hd);
     Tensor *v = tensor_cols(c->arena, qkv, 2 * d, d);
     x = op_linear(c, op_attention(c, q, k, v, a->attn, 0), &b->proj, x);
-    return op_mlp(c, op_rmsnorm(c, x, b->n2, VISION_EPS), &b->mlp, x);
+    return op_block(c, vision_mlp, a, x, b->trainable, a->recompute == RECOMPUTE_MLP);
+}
+
+static Recompute block_recompute(const Ctx *c, int block)
+{
+    return c->recompute ? c->recompute[block] : RECOMPUTE_NOTHING;
 }
 
 /* The pixels in the compute format. */
@@ -54,8 +66,9 @@ Tensor *model_vision(Ctx *c, const Model *m, const Batch *b)
     Tensor *x = op_linear(c, pixel_tensor(c, b), &m->vision.patch, NULL);
     x = op_gather(c, x, plan->patch_at, b->n_patches);
     for (int i = 0; i < cfg->l; i++) {
-        arg[i] = (VisionArg){&m->vision.block[i], cfg, cfg->full[i] ? &plan->full : &plan->window, plan->rope};
-        x = op_block(c, vision_block, &arg[i], x, m->vision.block[i].trainable);
+        Recompute r = block_recompute(c, i);
+        arg[i] = (VisionArg){&m->vision.block[i], cfg, cfg->full[i] ? &plan->full : &plan->window, plan->rope, r};
+        x = op_block(c, vision_block, &arg[i], x, m->vision.block[i].trainable, r == RECOMPUTE_BLOCK);
     }
     x = op_rmsnorm(c, x, m->vision.norm, VISION_EPS);
     x = op_reshape(c, x, b->n_patches / unit, cfg->d * unit);
@@ -71,7 +84,14 @@ typedef struct DecoderArg {
     const Attn *attn;
     RopeTable rope;
     int layer;
+    Recompute recompute;
 } DecoderArg;
+
+static Tensor *decoder_mlp(Ctx *c, const void *arg, Tensor *x) /* x, result: [n, d] */
+{
+    const DecoderArg *a = arg;
+    return op_mlp(c, op_rmsnorm(c, x, a->b->n2, (float)a->cfg->eps), &a->b->mlp, x);
+}
 
 static Tensor *decoder_block(Ctx *c, const void *arg, Tensor *x) /* x, result: [n, d] */
 {
@@ -84,7 +104,7 @@ static Tensor *decoder_block(Ctx *c, const void *arg, Tensor *x) /* x, result: [
     Tensor *k = op_rope(c, op_linear(c, y, &b->k, NULL), a->rope, cfg->hk, cfg->hd);
     Tensor *v = op_linear(c, y, &b->v, NULL);
     x = op_linear(c, op_attention(c, q, k, v, a->attn, a->layer), &b->o, x);
-    return op_mlp(c, op_rmsnorm(c, x, b->n2, eps), &b->mlp, x);
+    return op_block(c, decoder_mlp, a, x, b->trainable, a->recompute == RECOMPUTE_MLP);
 }
 
 Tensor *model_decode(Ctx *c, const Model *m, const int *ids, const int *pos, int n, Tensor *feats, const Attn *attn)
@@ -94,8 +114,9 @@ Tensor *model_decode(Ctx *c, const Model *m, const int *ids, const int *pos, int
     RopeTable rope = mrope_table(c->arena, cfg, pos, n);
     Tensor *x = op_embed(c, m->embed, feats, ids, n);
     for (int i = 0; i < cfg->l; i++) {
-        arg[i] = (DecoderArg){&m->block[i], cfg, attn, rope, i};
-        x = op_block(c, decoder_block, &arg[i], x, m->block[i].trainable);
+        Recompute r = block_recompute(c, cfg->vision.l + i);
+        arg[i] = (DecoderArg){&m->block[i], cfg, attn, rope, i, r};
+        x = op_block(c, decoder_block, &arg[i], x, m->block[i].trainable, r == RECOMPUTE_BLOCK);
     }
     return x;
 }

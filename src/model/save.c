@@ -85,6 +85,7 @@ int model_save(const Model *m, const char *dir, float *const *master, Err *err)
 
 void model_read_f32(const Model *m, int param, float *dst)
 {
+    if (m->arena.dry) return;
     const Param *p = &m->param.at[param];
     char *name = names_to_file(m->layout, p->name);
     const StTensor *f = m->files.n && !p->adapter ? st_find(&m->files, name) : NULL;

@@ -47,7 +47,8 @@ typedef struct LogprobRow {
 /* log of the sum of both, and the entropy of both together: of each its own, and that of the choice between them. */
 static void logprob_join(LogprobRow *all, const LogprobRow *s, int i, bool here)
 {
-    double a = (double)all->lse[i], b = (double)s->lse[i], max = a > b ? a : b, lse = max + log(exp(a - max) + exp(b - max));
+    double a = (double)all->lse[i], b = (double)s->lse[i], max = a > b ? a : b,
+           lse = max + log(exp(a - max) + exp(b - max));
     if (all->entropy) {
         double before = (double)all->entropy[i], more = (double)s->entropy[i];
         all->entropy[i] = (float)(exp(a - lse) * (before + lse - a) + exp(b - lse) * (more + lse - b));

@@ -108,7 +108,7 @@ struct Node {
         struct {
             BlockFn fn;
             const void *arg;
-            size_t *mark; /* of a block that is kept whole */
+            size_t mark; /* what the forward pass allocated from here on goes with the block's backward pass */
         } block;
     } u;
 };
@@ -118,15 +118,18 @@ typedef struct Tape {
     int n, cap;
 } Tape;
 
+/* What the backward pass of a block computes again instead of having it kept. */
+typedef enum Recompute { RECOMPUTE_NOTHING, RECOMPUTE_MLP, RECOMPUTE_BLOCK } Recompute;
+
 struct Ctx {
     const Kernels *k;
     Arena *arena;
-    Tape *tape;           /* NULL: inference */
-    KvCache *kv;          /* [layers], or NULL; never together with tape */
-    bool decoding;        /* weights are read from their copies in fewer bits, where there are any */
-    bool lora;            /* adapters on; off turns a policy into its reference model */
-    bool checkpoint;      /* blocks keep only their input and run again in the backward pass */
-    uint64_t dropout_key; /* of this micro-batch; 0: no dropout */
+    Tape *tape;                 /* NULL: inference */
+    KvCache *kv;                /* [layers], or NULL; never together with tape */
+    bool decoding;              /* weights are read from their copies in fewer bits, where there are any */
+    bool lora;                  /* adapters on; off turns a policy into its reference model */
+    const Recompute *recompute; /* of each block, the vision tower's first; NULL: nothing */
+    uint64_t dropout_key;       /* of this micro-batch; 0: no dropout */
 };
 
 /* y [n, out] = x [n, in] W^T + bias + adapter + residual [n, out] (NULL: none) */
@@ -154,10 +157,11 @@ Tensor *op_logprob(Ctx *c, Tensor *x, const Linear *head, const int *id, float *
 Tensor *op_logits(Ctx *c, Tensor *x, const Linear *head);
 /*
  * y = fn(c, arg, x), the unit of memory: without a tape, or where neither x nor the block is trained, only y is kept;
- * with c->checkpoint only x and y, and fn runs again in the backward pass; else everything.
+ * with `recompute` only x and y, and fn runs again in the backward pass; else everything.  After its backward pass
+ * nothing is left of the block, and of what was allocated behind it, but the gradient of x.
  * trainable: the block holds parameters (or adapters) that are trained.
  */
-Tensor *op_block(Ctx *c, BlockFn fn, const void *arg, Tensor *x, bool trainable);
+Tensor *op_block(Ctx *c, BlockFn fn, const void *arg, Tensor *x, bool trainable, bool recompute);
 
 /* Runs the nodes backward down to `from`; the gradient of the last output must be set. */
 void tape_backward(Ctx *c, int from);

@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "base/err.h"
 #include "ops/ops.h"
 
@@ -41,7 +39,7 @@ static Tensor *run_quietly(Ctx *c, BlockFn fn, const void *arg, Tensor *x)
     quiet.tape = NULL;
     Tensor *y = fn(&quiet, arg, x);
     CHECK(y->rows == x->rows && y->cols == x->cols, "a block must keep the shape [%d, %d]", x->rows, x->cols);
-    memcpy(out->data, y->data, tensor_bytes(out));
+    arena_copy(c->arena, out->data, y->data, tensor_bytes(out));
     arena_release(c->arena, mark);
     return out;
 }
@@ -52,52 +50,42 @@ static void release_but_grad(Arena *a, Tensor *x, size_t mark)
     const char *from = x->grad;
     bool inside = from && from >= a->base + mark && from < a->base + a->used;
     arena_release(a, mark);
-    if (inside) x->grad = memmove(arena_alloc(a, tensor_bytes(x)), from, tensor_bytes(x));
+    if (!inside) return;
+    x->grad = arena_alloc(a, tensor_bytes(x));
+    arena_copy(a, x->grad, from, tensor_bytes(x));
 }
+
+/* The last node of a block in the backward pass: all that came behind it has had its turn. */
+static void block_start_bwd(Ctx *c, Node *n)
+{
+    release_but_grad(c->arena, n->in[0], n->u.block.mark);
+}
+static const OpDef OP_BLOCK_START = {"block start", block_start_bwd};
 
 static void block_bwd(Ctx *c, Node *n)
 {
-    size_t mark = arena_mark(c->arena);
     int from = c->tape->n;
     Tensor *y = n->u.block.fn(c, n->u.block.arg, n->in[0]);
     y->grad = n->out->grad;
     tape_backward(c, from);
-    release_but_grad(c->arena, n->in[0], mark);
+    block_start_bwd(c, n);
 }
 static const OpDef OP_BLOCK = {"block", block_bwd};
 
-/* A block that is kept whole stands between two nodes: what its backward pass allocates goes when that is done. */
-static void block_end_bwd(Ctx *c, Node *n)
+Tensor *op_block(Ctx *c, BlockFn fn, const void *arg, Tensor *x, bool trainable, bool recompute)
 {
-    *n->u.block.mark = arena_mark(c->arena);
-}
-static const OpDef OP_BLOCK_END = {"block end", block_end_bwd};
-
-static void block_start_bwd(Ctx *c, Node *n)
-{
-    release_but_grad(c->arena, n->in[0], *n->u.block.mark);
-}
-static const OpDef OP_BLOCK_START = {"block start", block_start_bwd};
-
-static Tensor *run_whole(Ctx *c, BlockFn fn, const void *arg, Tensor *x)
-{
-    size_t *mark = arena_alloc(c->arena, sizeof *mark);
-    tape_push(c, &OP_BLOCK_START, x)->u.block.mark = mark;
-    Tensor *y = fn(c, arg, x);
-    Node *end = tape_push(c, &OP_BLOCK_END, y);
-    end->u.block.mark = mark;
-    return y;
-}
-
-Tensor *op_block(Ctx *c, BlockFn fn, const void *arg, Tensor *x, bool trainable)
-{
+    size_t mark = arena_mark(c->arena);
     bool record = c->tape && (trainable || x->needs_grad);
-    if (record && !c->checkpoint) return run_whole(c, fn, arg, x);
+    if (record && !recompute) {
+        tape_push(c, &OP_BLOCK_START, x)->u.block.mark = mark;
+        return fn(c, arg, x);
+    }
     Tensor *out = run_quietly(c, fn, arg, x);
     Node *n = tape_record(c, &OP_BLOCK, out, x, NULL, NULL, record);
     if (n) {
         n->u.block.fn = fn;
         n->u.block.arg = arg;
+        n->u.block.mark = mark;
     }
     return out;
 }

@@ -37,6 +37,8 @@ typedef struct Device {
     Kernels k;        /* of the compute format */
 } Device;
 void device_init(Device *dev, DType compute);
+/* Kernels that compute nothing (kernels/dry.h). */
+void device_init_dry(Device *dev, DType compute);
 
 /* An uninitialised activation [rows, cols]. */
 Tensor *tensor_new(Arena *a, DType dtype, int rows, int cols);

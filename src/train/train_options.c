@@ -93,8 +93,12 @@ const Opt TRAIN_OPTIONS[] = {
     {"use_rslora", OPT_BOOL, AT(use_rslora), .def = "false", .help = "divide alpha by the root of the rank"},
     {"lora_target", OPT_LIST, AT(lora_target), .def = "all", .alias = "target_modules|lora_target_modules",
      .help = "module names, a regular expression over whole names, or all: every linear that is not frozen"},
-    {"gradient_checkpointing", OPT_BOOL, AT(gradient_checkpointing), .def = "true",
-     .help = "keep block inputs only and compute again in the backward pass; never changes a result"},
+    {"gradient_checkpointing", OPT_ENUM, AT(gradient_checkpointing), .def = "auto",
+     .choices = "auto|true|false|yes|no|on|off",
+     .help = "true: keep block inputs only and compute the rest again in the backward pass; auto: in as few blocks as "
+             "max_memory allows, and there the MLP alone where that is enough; never changes a result"},
+    {"max_memory", OPT_REAL, AT(max_memory), .def = "0", .min = 0, .max = 1e6,
+     .help = "GiB that the run may take; 0: nine tenths of what is available"},
     {"vision_cache", OPT_PATH, AT(vision_cache),
      .help =
          "folder that keeps what a frozen vision tower makes of an image, for later epochs and runs; never changes a "
@@ -112,6 +116,8 @@ const Opt TRAIN_OPTIONS[] = {
      .help = "steps between evaluations of eval_data; 0: at the end only"},
     {"resume", OPT_BOOL, AT(resume), .def = "true", .alias = "resume_from_checkpoint",
      .help = "go on from the newest whole checkpoint in output_dir; false: start over"},
+    {"plan", OPT_BOOL, AT(plan), .def = "false",
+     .help = "print the memory and the time that the run would take, and end"},
     {0},
 };
 
@@ -134,6 +140,11 @@ static int settle_dtype(TrainOptions *o, Err *err)
     free(o->bf16);
     o->bf16 = NULL;
     return 0;
+}
+
+static void settle_checkpointing(TrainOptions *o)
+{
+    if (o->gradient_checkpointing) o->gradient_checkpointing = 2 - o->gradient_checkpointing % 2;
 }
 
 static int settle_adapter(TrainOptions *o, Err *err)
@@ -178,6 +189,7 @@ int train_options_parse(TrainOptions *o, int argc, char **argv, StrList *operand
         train_options_release(o);
         return -1;
     }
+    settle_checkpointing(o);
     settle_rates(o);
     return 0;
 }
@@ -210,6 +222,8 @@ static bool is_setting(const char *name)
                                         "warmup_ratio",
                                         "max_bad_samples",
                                         "gradient_checkpointing",
+                                        "max_memory",
+                                        "plan",
                                         "vision_cache",
                                         "vision_cache_gib",
                                         "save_steps",

@@ -23,6 +23,8 @@
 typedef enum TrainMethod { TRAIN_SFT, TRAIN_DPO, TRAIN_GRPO } TrainMethod;
 typedef enum Finetuning { FINETUNE_FULL, FINETUNE_LORA } Finetuning;
 typedef enum ComputeFormat { COMPUTE_BF16, COMPUTE_F32 } ComputeFormat;
+/* Which blocks are computed again in the backward pass: as few as max_memory allows, all, none. */
+typedef enum Checkpointing { CHECKPOINT_AUTO, CHECKPOINT_ALL, CHECKPOINT_NONE } Checkpointing;
 
 typedef struct TrainOptions {
     char *model, *adapter, *output_dir;
@@ -47,12 +49,13 @@ typedef struct TrainOptions {
     double lora_alpha, lora_dropout;
     bool use_rslora;
     StrList lora_target;
-    bool gradient_checkpointing;
+    int gradient_checkpointing; /* Checkpointing */
+    double max_memory;          /* GiB; 0: what is available */
     char *vision_cache;
     double vision_cache_gib;
 
     int64_t save_steps, save_total_limit, logging_steps, eval_steps;
-    bool resume;
+    bool resume, plan;
 } TrainOptions;
 
 extern const Opt TRAIN_OPTIONS[];

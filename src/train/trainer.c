@@ -311,6 +311,7 @@ static int finish(Trainer *t, Err *err)
     if (trainer_manifest(t, true, err)) return -1;
     log_note("%s in %s after %lld steps, loss %.4f", t->engine.model->peft ? "adapter" : "model", o->output_dir,
              (long long)t->state.step, t->state.loss);
+    log_note("memory: %.2f GiB at the peak, %.2f GiB planned", gib(memory_peak()), gib(t->plan.total));
     return 0;
 }
 

@@ -21,5 +21,7 @@
 #include "train/train_options.h"
 
 int train_run(const TrainOptions *o, Err *err);
+/* Prints what the run would take (plan.h) and leaves everything as it is; -1 also where it does not fit. */
+int train_plan(const TrainOptions *o, Err *err);
 
 #endif

@@ -13,6 +13,7 @@
 #include "infer/engine.h"
 #include "train/checkpoint.h"
 #include "train/method.h"
+#include "train/plan.h"
 #include "train/train_log.h"
 #include "train/train_options.h"
 
@@ -26,6 +27,7 @@ typedef struct Trainer {
     Encoder encoder;
     Loader *loader;
     Optimizer opt;
+    Plan plan;
     Schedule schedule;
 
     TrainState state;
@@ -41,6 +43,15 @@ typedef struct Trainer {
 
 int trainer_open(Trainer *t, const TrainOptions *o, Err *err);
 void trainer_close(Trainer *t);
+
+/* Data and method alone, which is what trainer_plan needs; trainer_close as after trainer_open. */
+int trainer_prepare(Trainer *t, const TrainOptions *o, Err *err);
+/* Fills t->plan (released by trainer_close); an error with a hint where the run does not fit. */
+int trainer_plan(Trainer *t, bool timed, Err *err);
+/* Engine, encoder and optimizer as o says; without values where `dry`. */
+int trainer_open_engine(Trainer *t, bool dry, Err *err);
+void trainer_close_engine(Trainer *t);
+LoaderOptions trainer_loader_options(const Trainer *t, bool eval);
 
 /* Writes manifest.json; `finished` adds the time of the end. */
 int trainer_manifest(const Trainer *t, bool finished, Err *err);

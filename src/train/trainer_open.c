@@ -81,7 +81,7 @@ static int64_t sample_limit(const Trainer *t)
     return t->o->max_steps ? 0 : (int64_t)ceil(t->o->epochs * t->data.n);
 }
 
-static LoaderOptions loader_options(const Trainer *t, bool eval)
+LoaderOptions trainer_loader_options(const Trainer *t, bool eval)
 {
     const TrainOptions *o = t->o;
     LoaderOptions l = {
@@ -100,7 +100,7 @@ static LoaderOptions loader_options(const Trainer *t, bool eval)
 
 Loader *trainer_loader(Trainer *t, bool eval, Err *err)
 {
-    LoaderOptions l = loader_options(t, eval);
+    LoaderOptions l = trainer_loader_options(t, eval);
     return loader_new(eval ? &t->eval : &t->data, &t->encoder, &l, err);
 }
 
@@ -126,7 +126,7 @@ static PeftConfig *fresh_adapter(const TrainOptions *o, Err *err)
     return cfg;
 }
 
-static int open_engine(Trainer *t, Err *err)
+int trainer_open_engine(Trainer *t, bool dry, Err *err)
 {
     const TrainOptions *o = t->o;
     bool full = o->finetuning_type == FINETUNE_FULL;
@@ -138,11 +138,11 @@ static int open_engine(Trainer *t, Err *err)
                   [PART_MERGER] = full && !o->freeze_merger,
                   [PART_LANGUAGE] = full && !o->freeze_language},
         .train_adapter = !full,
-        .checkpoint = o->gradient_checkpointing,
+        .dry = dry,
         .min_pixels = o->min_pixels,
         .max_pixels = o->max_pixels,
         .seed = (uint64_t)o->seed,
-        .vision_cache = o->vision_cache,
+        .vision_cache = dry ? NULL : o->vision_cache,
         .vision_cache_bytes = (int64_t)(o->vision_cache_gib * (1 << 30)),
     };
     if (!full && !o->adapter && !(e.new_adapter = fresh_adapter(o, err))) return -1;
@@ -160,6 +160,13 @@ static int open_engine(Trainer *t, Err *err)
     return 0;
 }
 
+void trainer_close_engine(Trainer *t)
+{
+    optimizer_release(&t->opt);
+    encoder_release(&t->encoder);
+    engine_close(&t->engine);
+}
+
 /* ---- length ------------------------------------------------------------------------------------------------------ */
 
 static int64_t divide_up(int64_t a, int64_t b)
@@ -172,7 +179,7 @@ static int plan_steps(Trainer *t, Err *err)
     const TrainOptions *o = t->o;
     t->total = o->max_steps;
     if (!o->max_steps) {
-        LoaderOptions l = loader_options(t, false);
+        LoaderOptions l = trainer_loader_options(t, false);
         int64_t rows, batches = loader_count(&t->data, &t->encoder, &l, &rows, err);
         if (batches < 0) return -1;
         if (l.packing)
@@ -250,14 +257,25 @@ static void announce(const Trainer *t)
     log_note("%s: %d samples, %lld steps of %lld x %lld; %lld of %lld parameters are trained", t->method->name,
              t->data.n, (long long)t->total, (long long)t->o->accumulation, (long long)t->o->batch_size,
              (long long)model_count(m, true), (long long)model_count(m, false));
+    char again[96];
+    plan_recompute_text(again, sizeof again, &t->plan);
+    log_note("memory: %.2f GiB planned, %.2f GiB is the limit; %s", (double)t->plan.total / (1 << 30),
+             (double)t->plan.limit / (1 << 30), again);
 }
 
-int trainer_open(Trainer *t, const TrainOptions *o, Err *err)
+int trainer_prepare(Trainer *t, const TrainOptions *o, Err *err)
 {
     *t = (Trainer){.o = o, .lock = -1, .log.fd = -1};
     time_now(t->started);
     pool_start((int)o->threads);
-    if (choose_method(t, err) || take_folder(t, err) || open_data(t, err) || open_engine(t, err)) return -1;
+    return choose_method(t, err) || open_data(t, err) ? -1 : 0;
+}
+
+int trainer_open(Trainer *t, const TrainOptions *o, Err *err)
+{
+    if (trainer_prepare(t, o, err) || take_folder(t, err) || trainer_plan(t, false, err)) return -1;
+    if (trainer_open_engine(t, false, err)) return -1;
+    plan_apply(&t->plan, &t->engine);
     if (plan_steps(t, err) || collect_settings(t, err) || find_state(t, err)) return -1;
     if (save_recipe(t, err) || trainer_manifest(t, false, err)) return -1;
     if (train_log_open(&t->log, o->output_dir, t->state.log_lines, t->state.step, err)) return -1;
@@ -272,9 +290,8 @@ void trainer_close(Trainer *t)
 {
     loader_free(t->loader);
     train_log_close(&t->log);
-    optimizer_release(&t->opt);
-    encoder_release(&t->encoder);
-    engine_close(&t->engine);
+    trainer_close_engine(t);
+    plan_release(&t->plan);
     dataset_release(&t->eval);
     dataset_release(&t->data);
     json_decref(t->state.skipped);

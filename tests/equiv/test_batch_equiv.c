@@ -187,6 +187,39 @@ static void threads_do_not_matter(Golden *g, void *arg)
     pool_start(2);
 }
 
+/* Whatever the backward pass computes again: the same bits. */
+static void recompute_does_not_matter(Golden *g, void *arg)
+{
+    (void)arg;
+    enum { POLICIES = 4 };
+    Err err = {0};
+    Engine e[POLICIES];
+    float *logp[POLICIES];
+    int n = 0;
+    for (int k = 0; k < POLICIES; k++) {
+        open_engine(&e[k], g);
+        for (int i = 0; i < model_blocks(e[k].model); i++) e[k].recompute[i] = (Recompute)(k < 3 ? k : i % 3);
+        Batch *b = golden_batch(g, &e[k], 0, g->data.n, &err);
+        n = b->n_targets;
+        logp[k] = xmalloc(sizeof(float) * (size_t)n);
+        engine_dropout(&e[k], 7);
+        run(&e[k], b, logp[k], 0);
+        batch_free(b);
+    }
+    assert_true(e[0].step.high > e[1].step.high && e[1].step.high > e[2].step.high);
+    for (int k = 1; k < POLICIES; k++) {
+        assert_memory_equal(logp[0], logp[k], sizeof(float) * (size_t)n);
+        for (int i = 0; i < e[0].model->param.n; i++) {
+            const Tensor *x = e[0].model->param.at[i].t, *y = e[k].model->param.at[i].t;
+            if (x->needs_grad) assert_memory_equal(x->grad, y->grad, sizeof(float) * (size_t)tensor_count(x));
+        }
+    }
+    for (int k = 0; k < POLICIES; k++) {
+        free(logp[k]);
+        engine_close(&e[k]);
+    }
+}
+
 static void test_packed(void **state)
 {
     (void)state;
@@ -205,12 +238,19 @@ static void test_threads(void **state)
     assert_true(golden_each(threads_do_not_matter, NULL) > 0);
 }
 
+static void test_recompute(void **state)
+{
+    (void)state;
+    assert_true(golden_each(recompute_does_not_matter, NULL) > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_packed),
         cmocka_unit_test(test_shared),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_recompute),
     };
     pool_start(2);
     return cmocka_run_group_tests(tests, NULL, NULL);

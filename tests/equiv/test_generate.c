@@ -6,41 +6,7 @@
 #include <cmocka.h>
 
 #include "infer/conversation.h"
-#include "parity/golden.h"
-
-static void open_engine(Engine *e, const Golden *g)
-{
-    Err err = {0};
-    EngineOptions o = {.model = g->model, .adapter = g->adapter, .dtype = DT_F32};
-    if (engine_open(e, &o, &err)) fail_msg("%s: %s", g->name, err.msg);
-}
-
-static Encoded encode(const Golden *g, Engine *e, int sample, EncodeAs as)
-{
-    Err err = {0};
-    Encoder enc;
-    Encoded x = {0};
-    const Sample *s = &g->data.sample[sample % g->data.n];
-    if (encoder_init(&enc, e->tok, &e->proc, 0, &err) || encode_sample(&x, &enc, s, as, &err) ||
-        encode_pixels(&x, &enc, s, &err))
-        fail_msg("%s: %s", g->name, err.msg);
-    encoder_release(&enc);
-    return x;
-}
-
-static Batch *batch_of(Engine *e, const Encoded *x)
-{
-    BatchBuilder bb;
-    batch_begin(&bb, &e->proc);
-    batch_add_prompt(&bb, x, 0);
-    return batch_finish(&bb);
-}
-
-/* Text tokens only. */
-static Batch *batch_of_ids(Engine *e, int *id, int n)
-{
-    return batch_of(e, &(Encoded){.id = id, .n = n});
-}
+#include "prompt_fixture.h"
 
 /* Logits of all rows [b->n, v] by the plain forward pass. */
 static float *full_logits(Engine *e, const Batch *b)
@@ -66,7 +32,7 @@ static void cached_is_full(Golden *g, void *arg)
     (void)arg;
     Err err = {0};
     Engine e;
-    open_engine(&e, g);
+    open_engine(&e, g, DT_F32, DECODE_PLAIN);
     for (int sample = 0; sample < 3; sample++) {
         Encoded x = encode(g, &e, sample, ENCODE_CHAT), prompt = encode(g, &e, sample, ENCODE_PROMPT);
         Batch *whole = batch_of(&e, &x), *first = batch_of(&e, &prompt);
@@ -109,7 +75,7 @@ static void forked_is_separate(Golden *g, void *arg)
     (void)arg;
     Err err = {0};
     Engine e;
-    open_engine(&e, g);
+    open_engine(&e, g, DT_F32, DECODE_PLAIN);
     Encoded x = encode(g, &e, 0, ENCODE_PROMPT);
     Batch *prompt = batch_of(&e, &x);
     int v = e.model->cfg.v, seq[2 * CHILDREN], id[2 * CHILDREN];
@@ -142,7 +108,7 @@ static void rows_are_used_again(Golden *g, void *arg)
     (void)arg;
     Err err = {0};
     Engine e;
-    open_engine(&e, g);
+    open_engine(&e, g, DT_F32, DECODE_PLAIN);
     int v = e.model->cfg.v, id[3 * SESSION_PAGE], n = 2 * SESSION_PAGE + 10;
     for (int i = 0; i < 3 * SESSION_PAGE; i++) id[i] = token(i % 5, i);
     Batch *b = batch_of_ids(&e, id, n), *more = batch_of_ids(&e, id + n, 1), *whole = batch_of_ids(&e, id, n + 1);
@@ -171,7 +137,7 @@ static void full_cache_is_an_error(Golden *g, void *arg)
     (void)arg;
     Err err = {0};
     Engine e;
-    open_engine(&e, g);
+    open_engine(&e, g, DT_F32, DECODE_PLAIN);
     int id[SESSION_PAGE], v = e.model->cfg.v;
     for (int i = 0; i < SESSION_PAGE; i++) id[i] = token(1, i);
     Batch *page = batch_of_ids(&e, id, SESSION_PAGE);
@@ -295,7 +261,7 @@ static void batching_changes_nothing(Golden *g, void *arg)
     (void)arg;
     Engine e;
     static Run together, alone;
-    open_engine(&e, g);
+    open_engine(&e, g, DT_F32, DECODE_PLAIN);
     run_generate(&together, g, &e, 7, 0.8);
     run_generate(&alone, g, &e, 1, 0.8);
     int distinct = 0;
@@ -369,7 +335,7 @@ static void two_turns_are_one_prompt(Golden *g, void *arg)
     (void)arg;
     Err err = {0};
     Engine e;
-    open_engine(&e, g);
+    open_engine(&e, g, DT_F32, DECODE_PLAIN);
     GenerateOptions o = GENERATE_DEFAULTS;
     o.max_new_tokens = 9;
     o.sampling.repetition_penalty = 1.3;

@@ -66,6 +66,8 @@ static void checkpointing_is_same(void **state)
     (void)state;
     same(TIED, "checkpointing", ARGS("max_steps=3", "gradient_checkpointing=true"),
          ARGS("max_steps=3", "gradient_checkpointing=false"));
+    same(TIED, "checkpointing", ARGS("max_steps=3", "gradient_checkpointing=auto"),
+         ARGS("max_steps=3", "gradient_checkpointing=false"));
     same(LORA, "checkpointing", ARGS("max_steps=3", "gradient_checkpointing=true"),
          ARGS("max_steps=3", "gradient_checkpointing=false"));
 }

@@ -25,6 +25,7 @@ typedef struct Array {
     Role role;
     int64_t n;
     double *value;
+    double *rounded; /* [n] or NULL: sum of the sizes of the terms that have a factor which variants may round to T */
 } Array;
 
 typedef struct Shape {
@@ -71,7 +72,7 @@ static double fill_value(Problem *p)
 static Array *array_add(Problem *p, Role role, Format format, int64_t n)
 {
     Array *a = &p->a[p->n_arrays++];
-    *a = (Array){format, role, n, xmalloc(sizeof(double) * (size_t)(n ? n : 1))};
+    *a = (Array){format, role, n, xmalloc(sizeof(double) * (size_t)(n ? n : 1)), NULL};
     for (int64_t i = 0; i < n; i++) a->value[i] = role == OUT ? (double)NAN : round_to(fill_value(p), format, p->dtype);
     return a;
 }
@@ -79,6 +80,11 @@ static Array *array_add(Problem *p, Role role, Format format, int64_t n)
 static Array *array_add_dst(Problem *p, Format format, int64_t n)
 {
     return array_add(p, p->accumulate ? INOUT : OUT, format, n);
+}
+
+static double *array_add_rounded(Array *a)
+{
+    return a->rounded = xcalloc((size_t)a->n, sizeof *a->rounded);
 }
 
 static Array *array_add_null(Problem *p)
@@ -96,7 +102,10 @@ static void ids_add(Problem *p, int n, int lo, int hi, bool distinct)
 
 static void problem_free(Problem *p)
 {
-    for (int i = 0; i < p->n_arrays; i++) free(p->a[i].value);
+    for (int i = 0; i < p->n_arrays; i++) {
+        free(p->a[i].value);
+        free(p->a[i].rounded);
+    }
     free(p->id);
     free((void *)(uintptr_t)p->quant.data);
 }

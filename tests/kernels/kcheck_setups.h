@@ -303,6 +303,16 @@ static const struct {
     /* enough columns for the backward pass to be cut into parts */
     {{(AttnSeg[]){{0, 280, 0, 1}}, (Span[]){{0, 280}}, 1, true, (int[]){0, 1}, 1}, 280, 280},
     {{(AttnSeg[]){{0, 2048, 0, 1}}, (Span[]){{0, 2048}}, 1, true, (int[]){0, 1}, 1}, 2048, 2048},
+    /* decoding from so many keys that they are cut into pieces; the last piece is seen by the last query only */
+    {{(AttnSeg[]){{0, 1, 0, 2}, {1, 3, 2, 1}}, (Span[]){{600, 700}, {7, 150}, {0, 513}}, 2, true, (int[]){0, 2}, 1},
+     4,
+     1300},
+    /* several blocks and tiles: a long prefix with children, and no causality */
+    {{(AttnSeg[]){{0, 330, 0, 1}, {330, 70, 1, 2}, {400, 40, 3, 2}},
+      (Span[]){{0, 330}, {0, 330}, {330, 70}, {0, 330}, {400, 40}}, 3, true, (int[]){0, 3}, 1},
+     440,
+     440},
+    {{(AttnSeg[]){{0, 530, 0, 1}}, (Span[]){{0, 530}}, 1, false, (int[]){0, 1}, 1}, 530, 530},
 };
 
 /* Query-key pairs times four products of hd per pair, forward. */
@@ -343,8 +353,41 @@ static void setup_attention_fwd(Problem *p)
     array_add(p, OUT, AS_F32, (int64_t)a->n_q * a->h);
     Array *q = array_add(p, IN, AS_T, (int64_t)a->n_q * a->ldq), *k = array_add(p, IN, AS_T, (int64_t)a->n_k * a->ldk);
     Array *v = array_add(p, IN, AS_T, (int64_t)a->n_k * a->ldv);
+    double *lse = xmalloc(sizeof *lse * (size_t)p->a[1].n), *size = xmalloc(sizeof *size * (size_t)v->n);
+    for (int64_t i = 0; i < v->n; i++) size[i] = fabs(v->value[i]);
+    attention_fwd_f64(array_add_rounded(&p->a[0]), lse, q->value, k->value, size, a);
+    free(lse);
+    free(size);
     /* an error in a score is an error of the same relative size in a probability */
     p->magnitude = array_max(v) * (1 + (double)a->scale * sum_magnitude(q, k, a->hd));
+}
+
+static double dot(const double *a, const double *b, int n)
+{
+    double s = 0;
+    for (int i = 0; i < n; i++) s += a[i] * b[i];
+    return s;
+}
+
+/* The sizes of the terms p do of dv, ds q of dk and ds k of dq that query row `at` and one head add. */
+static void add_term_sizes(Problem *p, int64_t at, int head, const int *row, int n)
+{
+    const AttnArgs *a = &p->attn;
+    int hd = a->hd, kv = head / (a->h / a->hk);
+    int64_t wide = at * a->ldq + head * hd, dense = (at * a->h + head) * hd;
+    const double *d_o = p->a[3].value + dense, *q = p->a[6].value + wide;
+    double *dq = p->a[0].rounded + wide;
+    for (int j = 0; j < n; j++) {
+        int64_t in_k = (int64_t)row[j] * a->ldk + kv * hd, in_v = (int64_t)row[j] * a->ldv + kv * hd;
+        const double *k = p->a[7].value + in_k, *v = p->a[8].value + in_v;
+        double prob = exp((double)a->scale * dot(q, k, hd) - p->a[5].value[at * a->h + head]);
+        double ds = fabs(prob * (dot(d_o, v, hd) - dot(d_o, p->a[4].value + dense, hd)) * (double)a->scale);
+        for (int c = 0; c < hd; c++) {
+            dq[c] += ds * fabs(k[c]);
+            p->a[1].rounded[in_k + c] += ds * fabs(q[c]);
+            p->a[2].rounded[in_v + c] += prob * fabs(d_o[c]);
+        }
+    }
 }
 
 static void setup_attention_bwd(Problem *p)
@@ -361,6 +404,13 @@ static void setup_attention_bwd(Problem *p)
     attention_fwd_f64(o->value, lse->value, q->value, k->value, v->value, a);
     for (int64_t i = 0; i < o->n; i++) o->value[i] = round_to(o->value[i], AS_T, p->dtype);
     for (int64_t i = 0; i < lse->n; i++) lse->value[i] = round_to(lse->value[i], AS_F32, p->dtype);
+    for (int i = 0; i < 3; i++) array_add_rounded(&p->a[i]);
+    for (const AttnSeg *seg = a->plan->seg; seg < a->plan->seg + a->plan->n_seg; seg++) {
+        int *row = attn_key_rows(a->plan, seg), keys = attn_keys(a->plan, seg);
+        for (int i = 0; i < seg->nq * a->h; i++)
+            add_term_sizes(p, seg->q + i / a->h, i % a->h, row, attn_seen(a->plan, seg, keys, i / a->h));
+        free(row);
+    }
     double score = 1 + (double)a->scale * sum_magnitude(q, k, a->hd), ds = sum_magnitude(d_o, v, a->hd);
     p->magnitude = score * fmax(array_max(d_o), ds * (double)a->scale * fmax(array_max(q), array_max(k)));
     p->flops *= 2.5;
@@ -422,8 +472,10 @@ static const Shape COUNT[] = {{1, 0, 0},  {3, 0, 0},    {17, 0, 0},    {63, 0, 0
                               {65, 0, 0}, {1000, 0, 0}, {70001, 0, 0}, {0, 0, 0}};
 static const Shape ROWS[] = {{1, 1, 0}, {3, 17, 0}, {17, 63, 0}, {65, 65, 0}, {1, 130, 0}, {200, 896, 0}, {0, 0, 0}};
 static const Shape ROPE[] = {{1, 2, 0}, {3, 6, 1}, {17, 16, 0}, {65, 80, 5}, {40, 128, 0}, {0, 0, 0}};
-static const Shape ATTN[] = {{0, 1, 11},  {0, 64, 21},  {1, 16, 42}, {1, 5, 33}, {2, 64, 21},  {2, 13, 42}, {3, 80, 11},
-                             {3, 16, 33}, {4, 128, 42}, {4, 12, 71}, {5, 8, 81}, {2, 128, 21}, {0, 0, 0}};
+static const Shape ATTN[] = {{0, 1, 11},   {0, 64, 21},  {1, 16, 42},  {1, 5, 33},   {2, 64, 21},
+                             {2, 13, 42},  {3, 80, 11},  {3, 16, 33},  {4, 128, 42}, {4, 12, 71},
+                             {5, 8, 81},   {2, 128, 21}, {7, 64, 71},  {7, 80, 22},  {8, 64, 21},
+                             {1, 200, 31}, {9, 96, 11},  {8, 256, 11}, {2, 128, 21}, {0, 0, 0}};
 static const Shape VOCAB[] = {{1, 1, 0}, {3, 17, 0}, {17, 63, 0}, {5, 1000, 0}, {2, 20011, 0}, {0, 0, 0}};
 
 #define CASE(slot, setup, shapes, bench, acc)                                                                          \

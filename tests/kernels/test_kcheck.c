@@ -5,7 +5,8 @@
  *   test_kcheck --bench [slot]   time, GB/s, GFLOP/s and % of the machine's ceiling of every slot and variant
  *
  * A result may be wrong by four times what the plain f32 reference is wrong by on the same input, plus the rounding of
- * its format.  Everything is run a second time inside a task, where all runs on one thread: the bits must be the same.
+ * its format.  Attention in bf16 may also round probabilities and their gradients to bf16 before it multiplies them, as
+ * tile units demand: each term of a sum may then be off by 2^-8 of its size.  Everything is run a second time inside a task, where all runs on one thread: the bits must be the same.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -176,6 +177,7 @@ static void check_array(const Problem *p, const Memory *m, const Want *w, int i)
         double want = w->value[i][j], error = error_of(got[j], want);
         if (isnan(want) && isnan(got[j])) continue; /* columns between rows that nobody writes */
         double allowed = 4 * w->worst[i] + unit * fabs(want) + 0x1p-21 * p->magnitude + FLUSHED;
+        if (p->a[i].rounded && m->type[i] == DT_BF16) allowed += 0x1p-8 * p->a[i].rounded[j];
         if (!(error <= allowed))
             fail_msg("array %d, element %lld: %.9g, should be %.9g: error %.3g, allowed %.3g", i, (long long)j, got[j],
                      want, error, allowed);
@@ -360,31 +362,71 @@ static void test_quant_bits(void **state)
     assert_in_range(checked, 20, 1000);
 }
 
+/* The first n rows of every output are the same as with more rows, bit by bit. */
+static void check_rows_alone(const Case *c, const Kernels *k, const Problem *p)
+{
+    Memory whole = memory_init(p, p->dtype), some = memory_init(p, p->dtype);
+    c->call(k, whole.at, p);
+    for (int n = 1; n < p->s.n; n += n < 35 ? 1 : 17) {
+        Problem few = *p;
+        few.s.n = n;
+        c->call(k, some.at, &few);
+        for (int i = 0; i < p->n_arrays; i++) {
+            if (p->a[i].role != OUT) continue;
+            if (memcmp(some.at[i], whole.at[i], whole.bytes[i] / (size_t)p->s.n * (size_t)n))
+                fail_msg("%s: array %d with %d rows of %d", variant_of(k, c->slot), i, n, p->s.n);
+        }
+    }
+    memory_free(&whole);
+    memory_free(&some);
+}
+
 /* Rows of a product do not depend on how many there are, whatever kernel serves the number. */
 static void test_rows_alone(void **state)
 {
     (void)state;
     static const Shape SHAPES[] = {{70, 130, 129}, {70, 64, 300}, {70, 48, 896}};
-    for (DType t = DT_F32; t <= DT_BF16; t++)
-        for (int s = 0; s < 3; s++) {
+    int checked = 0;
+    for (int c = 0; c < N_CASES; c++)
+        for (int s = 0; s < 6 && !strcmp(CASES[c].slot, "matmul_nt"); s++) {
+            DType t = s % 2 ? DT_BF16 : DT_F32;
             Tables all = tables_init(t);
-            Problem p = problem_init(&CASES[0], t, SHAPES[s], NORMAL, false, 0);
-            assert_string_equal(CASES[0].slot, "matmul_nt");
-            for (int i = 1; i < all.n; i++) {
-                Memory whole = memory_init(&p, t), some = memory_init(&p, t);
-                CASES[0].call(&all.k[i], whole.at, &p);
-                for (int n = 1; n < p.s.n; n += n < 35 ? 1 : 17) {
-                    Problem few = p;
-                    few.s.n = n;
-                    CASES[0].call(&all.k[i], some.at, &few);
-                    if (memcmp(some.at[0], whole.at[0], dtype_size(whole.type[0]) * (size_t)(n * p.s.d)))
-                        fail_msg("%s: %d rows of %d", variant_of(&all.k[i], "matmul_nt"), n, p.s.n);
-                }
-                memory_free(&whole);
-                memory_free(&some);
-            }
+            Problem p = problem_init(&CASES[c], t, SHAPES[s / 2], NORMAL, false, 0);
+            for (int i = 1; i < all.n; i++, checked++) check_rows_alone(&CASES[c], &all.k[i], &p);
             problem_free(&p);
         }
+    assert_true(checked > 20 || tables_init(DT_F32).n == 1);
+}
+
+/* A segment's attention has the same bits whatever other segments are in the call. */
+static void check_segments_alone(const Case *c, DType t, int shape)
+{
+    Tables all = tables_init(t);
+    Problem p = problem_init(c, t, c->shape[shape], NORMAL, false, 0), one = p;
+    const AttnPlan *plan = p.attn.plan;
+    for (int v = 0; v < all.n; v++) {
+        if (variant_repeats(&all, v, c->slot)) continue;
+        Memory whole = memory_init(&p, t), alone = memory_init(&p, t);
+        c->call(&all.k[v], whole.at, &p);
+        for (int s = 0; s < plan->n_seg; s++) {
+            AttnPlan single = {&plan->seg[s], plan->span, 1, plan->causal, (int[]){0, 1}, 1};
+            one.attn.plan = &single;
+            c->call(&all.k[v], alone.at, &one);
+        }
+        if (memcmp(whole.at[0], alone.at[0], whole.bytes[0]) || memcmp(whole.at[1], alone.at[1], whole.bytes[1]))
+            fail_msg("%s (%s): depends on other segments", c->slot, variant_of(&all.k[v], c->slot));
+        memory_free(&whole);
+        memory_free(&alone);
+    }
+    problem_free(&p);
+}
+
+static void test_segments_alone(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_CASES; i++)
+        for (int s = 0; !strcmp(CASES[i].slot, "attention_fwd") && CASES[i].shape[s].d; s++)
+            for (DType t = DT_F32; t <= DT_BF16; t++) check_segments_alone(&CASES[i], t, s);
 }
 
 /* A NaN must come out as a NaN, never as a plausible number. */
@@ -473,12 +515,13 @@ int main(int argc, char **argv)
         return 0;
     }
     static SlotTest slot[2 * N_CASES];
-    enum { WHOLE = 7 };
+    enum { WHOLE = 8 };
     static struct CMUnitTest tests[2 * N_CASES + WHOLE] = {cmocka_unit_test(test_every_slot_has_a_case),
                                                            cmocka_unit_test(test_no_features),
                                                            cmocka_unit_test(test_thread_count),
                                                            cmocka_unit_test(test_repeated_index),
                                                            cmocka_unit_test(test_nan),
+                                                           cmocka_unit_test(test_segments_alone),
                                                            cmocka_unit_test(test_quant_bits),
                                                            cmocka_unit_test(test_rows_alone)};
     for (int i = 0; i < 2 * N_CASES; i++) {

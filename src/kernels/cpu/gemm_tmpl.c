@@ -346,19 +346,10 @@ static void product_run(Product *p)
 
 /* ---- slots ------------------------------------------------------------------------------------------------------- */
 
-static void few_swiglu(const Swiglu *s, const T *up, int64_t count)
-{
-    for (int64_t i = 0; i < count; i += SWIGLU_STEP)
-        swiglu_stretch((T *)s->y + i, (const T *)s->gate + i, up + i,
-                       (int)(count - i < SWIGLU_STEP ? count - i : SWIGLU_STEP));
-}
-
 static void matmul_nt(const MatmulArgs *g)
 {
     if (g->n <= FEW || g->w->quant) {
         FN(matmul_few)(g);
-        const Swiglu *s = g->swiglu;
-        if (s) few_swiglu(s, g->y, (int64_t)g->n * g->w->out);
         return;
     }
     Product p = {.m = g->n, .n = g->w->out, .y = g->y, .y_type = g->y_type, .bias = g->bias, .add = g->add};

@@ -41,14 +41,23 @@ static inline ALWAYS_INLINE void sigmoids(float s[SWIGLU_STEP], const float x[SW
 #endif
 }
 
-/* y = silu(g) u; silu(x) = x / (1 + exp(-x)) */
+/* y = silu(g) u; silu(x) = x / (1 + exp(-x)).  Never inlined, so that -fassociative-math has no other place to take it to:
+   a product's rows have the same bits whether few or many come together. */
+static __attribute__((noinline)) void swiglu_whole(float y[SWIGLU_STEP], const float g[SWIGLU_STEP],
+                                                   const float u[SWIGLU_STEP])
+{
+    float s[SWIGLU_STEP];
+    sigmoids(s, g, SWIGLU_STEP);
+    for (int i = 0; i < SWIGLU_STEP; i++) y[i] = g[i] * s[i] * u[i];
+}
+
 static inline ALWAYS_INLINE void swiglu_stretch(T *y, const T *g, const T *u, int n)
 {
-    float x[SWIGLU_STEP] = {0}, s[SWIGLU_STEP];
+    float x[SWIGLU_STEP] = {0}, v[SWIGLU_STEP] = {0};
     for (int i = 0; i < n; i++) x[i] = get(g, i);
-    sigmoids(s, x, n);
-    for (int i = 0; i < n; i++) x[i] *= s[i] * get(u, i);
-    for (int i = 0; i < n; i++) put(y, i, x[i]);
+    for (int i = 0; i < n; i++) v[i] = get(u, i);
+    swiglu_whole(v, x, v);
+    for (int i = 0; i < n; i++) put(y, i, v[i]);
 }
 
 /* silu'(g) = s (1 + g (1 - s)), s = 1 / (1 + exp(-g)) */

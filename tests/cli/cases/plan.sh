@@ -1,0 +1,11 @@
+# osler train --plan: what a run would take, with N for every figure; nothing is written.
+figures() {
+    sed -E '/^\$/!{s/\b[0-9]+(\.[0-9]+)?(e-?[0-9]+)?\b/N/g; s/ +/ /g}'
+}
+DATA=tests/data/goldens/small_tied/data.jsonl
+run train --plan "model=$MODEL" "data=$DATA" "output_dir=$SCRATCH/out" dtype=f32 batch_size=2 | figures
+run train --plan "model=$MODEL" "data=$DATA" "output_dir=$SCRATCH/out" finetuning_type=lora packing=true max_length=512 \
+    gradient_checkpointing=true | figures
+run train --plan "model=$MODEL" "data=$DATA" "output_dir=$SCRATCH/out" max_memory=0.001 | figures
+run train "model=$MODEL" "data=$DATA" "output_dir=$SCRATCH/none" max_memory=0.001 | figures
+[ -e "$SCRATCH/out" ] || echo "no output_dir"
