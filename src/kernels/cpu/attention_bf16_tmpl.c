@@ -66,19 +66,26 @@ static void add_values(Forward *f, const Attention *t, Place *at, int end)
     at->from = end;
 }
 
+enum { MOST = 8 }; /* p may grow to 2^MOST */
+
 /*
- * Sets the maximum of 16 columns to that of the scores of a strip where that is larger; what was summed under the old
- * one is multiplied accordingly.
+ * Sets the maximum of those of 16 columns whose p would grow too large to that of the scores of a strip, at the start of
+ * all; what was summed under the old one is multiplied accordingly.  A column is judged by its own scores alone, so that
+ * its bits do not depend on who stands beside it.
  */
 static void raise_maximum(Forward *f, const Attention *t, Place *at, int v)
 {
+    const float scale = t->a->scale * LOG2_E;
     float *now = f->max + at->c + v, *sum = f->sum + at->c + v, *o = f->o + at->c * t->hdk + v;
     __m512 old = _mm512_loadu_ps(now), max = old;
     for (int j = 0; j < at->n; j++) max = _mm512_max_ps(_mm512_loadu_ps(f->s + j * PANEL_N + v), max);
+    bool start = at->first && at->j == 0;
+    __mmask16 raise = _mm512_cmp_ps_mask(max, _mm512_add_ps(old, _mm512_set1_ps(MOST / scale)), _CMP_GT_OQ);
+    if (!start) max = _mm512_mask_mov_ps(old, raise, max);
     _mm512_storeu_ps(now, max);
-    if (at->first && at->j == 0) return;
+    if (start) return;
     Exp2 e = exp2_init();
-    __m512 shrink = exp2_vector(&e, _mm512_mul_ps(_mm512_sub_ps(old, max), _mm512_set1_ps(t->a->scale * LOG2_E)));
+    __m512 shrink = exp2_vector(&e, _mm512_mul_ps(_mm512_sub_ps(old, max), _mm512_set1_ps(scale)));
     if (at->from < at->j) add_values(f, t, at, at->j);
     _mm512_storeu_ps(sum, _mm512_mul_ps(_mm512_loadu_ps(sum), shrink));
     for (int d = 0; d < t->a->hd; d++, o += PANEL_N) _mm512_storeu_ps(o, _mm512_mul_ps(_mm512_loadu_ps(o), shrink));
@@ -90,12 +97,12 @@ static void raise_maximum(Forward *f, const Attention *t, Place *at, int v)
  */
 static bool softmax_columns(Forward *f, const Attention *t, const Place *at, int v, bool force)
 {
-    const float most = 8, scale = t->a->scale * LOG2_E, *s = f->s + v;
+    const float scale = t->a->scale * LOG2_E, *s = f->s + v;
     Word *p = f->p + word_at(at->j % RUN / 2, v);
     Exp2 e = exp2_init();
     __m512 max = _mm512_loadu_ps(f->max + at->c + v), sum = _mm512_loadu_ps(f->sum + at->c + v);
     __m512 to_2 = _mm512_set1_ps(scale), shift = _mm512_mul_ps(max, to_2);
-    __m512 limit = _mm512_add_ps(max, _mm512_set1_ps(most / scale));
+    __m512 limit = _mm512_add_ps(max, _mm512_set1_ps(MOST / scale));
     __mmask16 below = 0xffff; /* columns none of whose scores exceeds the limit */
     for (int j = 0; j < at->n; j += 2, s += 2 * PANEL_N) {
         __m512 low = _mm512_loadu_ps(s), high = _mm512_loadu_ps(s + PANEL_N);
@@ -207,7 +214,7 @@ static void combine_task(void *arg, int task)
 static void attention_fwd(void *o, float *lse, const void *q, const void *k, const void *v, const AttnArgs *a)
 {
     Attention t = attention_init(a, q, k, v);
-    Cut cut = {.cols = t.cols, .few = PANEL_N, .piece = PIECE};
+    Cut cut = {.cols = t.cols, .few = 1, .piece = PIECE};
     Block *block = blocks_list(a, &cut, &t.n_block);
     bool pieces = false;
     for (int i = 0; i < t.n_block; i++) pieces |= !block[i].whole;

@@ -27,7 +27,7 @@ typedef struct Block {
     bool whole; /* the only piece */
 } Block;
 
-/* Blocks have at most `cols` columns.  Where all columns of a segment are at most `few`, ranges of more than `piece`
+/* Blocks have at most `cols` columns.  Where a segment has at most `few` queries, ranges of more than `piece`
    keys are cut into equal pieces, each a block of its own; few = 0: never. */
 typedef struct Cut {
     int cols, few, piece;
@@ -89,7 +89,7 @@ static inline void keys_next(KeyCursor *cur, int *row, int n)
 static inline int segment_blocks(Block *list, const AttnArgs *a, const AttnSeg *seg, const Cut *cut)
 {
     int per_kv = a->h / a->hk, all = seg->nq * per_kv, nk = attn_keys(a->plan, seg), n = 0;
-    int pieces = all <= cut->few ? ceil_div(nk, cut->piece) : 1, step = round_up(ceil_div(nk, pieces), 32);
+    int pieces = seg->nq <= cut->few ? ceil_div(nk, cut->piece) : 1, step = round_up(ceil_div(nk, pieces), 32);
     for (int first = 0; first < all; first += cut->cols) {
         Block b = {.seg = seg, .first = first, .nk = nk};
         b.n = all - first < cut->cols ? all - first : cut->cols;
