@@ -370,9 +370,11 @@ static void check_rows_alone(const Case *c, const Kernels *k, const Problem *p)
     for (int n = 1; n < p->s.n; n += n < 35 ? 1 : 17) {
         Problem few = *p;
         few.s.n = n;
+        memory_free(&some);
+        some = memory_init(p, p->dtype);
         c->call(k, some.at, &few);
         for (int i = 0; i < p->n_arrays; i++) {
-            if (p->a[i].role != OUT) continue;
+            if (p->a[i].role == IN) continue;
             if (memcmp(some.at[i], whole.at[i], whole.bytes[i] / (size_t)p->s.n * (size_t)n))
                 fail_msg("%s: array %d with %d rows of %d", variant_of(k, c->slot), i, n, p->s.n);
         }
@@ -385,13 +387,14 @@ static void check_rows_alone(const Case *c, const Kernels *k, const Problem *p)
 static void test_rows_alone(void **state)
 {
     (void)state;
-    static const Shape SHAPES[] = {{70, 130, 129}, {70, 64, 300}, {70, 48, 896}};
+    static const Shape SHAPES[] = {{70, 130, 129}, {70, 64, 300}, {70, 48, 896}, {70, 80, 32}};
     int checked = 0;
     for (int c = 0; c < N_CASES; c++)
-        for (int s = 0; s < 6 && !strcmp(CASES[c].slot, "matmul_nt"); s++) {
+        for (int s = 0; s < 24 && !strcmp(CASES[c].slot, "matmul_nt"); s++) {
             DType t = s % 2 ? DT_BF16 : DT_F32;
             Tables all = tables_init(t);
-            Problem p = problem_init(&CASES[c], t, SHAPES[s / 2], NORMAL, false, 0);
+            Problem p =
+                problem_init(&CASES[c], t, SHAPES[s / 2 % 4], NORMAL, CASES[c].accumulates && s / 8 == 2, s / 8);
             for (int i = 1; i < all.n; i++, checked++) check_rows_alone(&CASES[c], &all.k[i], &p);
             problem_free(&p);
         }
@@ -427,6 +430,44 @@ static void test_segments_alone(void **state)
     for (int i = 0; i < N_CASES; i++)
         for (int s = 0; !strcmp(CASES[i].slot, "attention_fwd") && CASES[i].shape[s].d; s++)
             for (DType t = DT_F32; t <= DT_BF16; t++) check_segments_alone(&CASES[i], t, s);
+}
+
+/* A query sees the same alone as among others: prompts may come in parts, and decoding goes on where they end. */
+static void check_queries_alone(const Kernels *k, DType t, int hd, int step)
+{
+    enum { N = 150, H = 4, HK = 2 };
+    size_t size = dtype_size(t), row_q = size * (size_t)(H * hd), row_k = size * (size_t)(HK * hd);
+    char *q = xmalloc(N * row_q), *key = xmalloc(N * row_k), *v = xmalloc(N * row_k), *all = xmalloc(N * row_q);
+    char *part = xmalloc(N * row_q);
+    float lse[N * H];
+    Rng r = rng_at(6, RNG_TEST, (uint32_t)hd, 0, 0);
+    char *const input[] = {q, key, v};
+    for (int a = 0; a < 3; a++)
+        for (int i = 0; i < N * hd * (a ? HK : H); i++) {
+            float x = (float)rng_normal(&r);
+            dtype_convert(input[a] + (size_t)i * size, t, &x, DT_F32, 1);
+        }
+    for (int at = -1; at < N; at += at < 0 ? 1 : step) { /* all at once, then in parts */
+        int first = at < 0 ? 0 : at, end = at < 0 || at + step > N ? N : at + step;
+        const AttnPlan plan = {&(AttnSeg){0, end - first, 0, 1}, &(Span){0, end}, 1, true, (int[]){0, 1}, 1};
+        const AttnArgs args = {&plan, H, HK, hd, H * hd, HK * hd, HK * hd, 0.2f, end - first, N};
+        k->attention_fwd((at < 0 ? all : part) + (size_t)first * row_q, lse, q + (size_t)first * row_q, key, v, &args);
+    }
+    if (memcmp(all, part, N * row_q)) fail_msg("%s: heads of %d, %d at a time", k->name, hd, step);
+    for (int a = 0; a < 3; a++) free(input[a]);
+    free(all);
+    free(part);
+}
+
+static void test_queries_alone(void **state)
+{
+    (void)state;
+    for (DType t = DT_F32; t <= DT_BF16; t++) {
+        Tables all = tables_init(t);
+        for (int i = 1; i < all.n; i++)
+            for (int step = 1; step < 100; step *= 3)
+                for (int hd = 16; hd <= 128; hd += hd < 80 ? 64 : 48) check_queries_alone(&all.k[i], t, hd, step);
+    }
 }
 
 /* A NaN must come out as a NaN, never as a plausible number. */
@@ -515,7 +556,7 @@ int main(int argc, char **argv)
         return 0;
     }
     static SlotTest slot[2 * N_CASES];
-    enum { WHOLE = 8 };
+    enum { WHOLE = 9 };
     static struct CMUnitTest tests[2 * N_CASES + WHOLE] = {cmocka_unit_test(test_every_slot_has_a_case),
                                                            cmocka_unit_test(test_no_features),
                                                            cmocka_unit_test(test_thread_count),
@@ -523,7 +564,8 @@ int main(int argc, char **argv)
                                                            cmocka_unit_test(test_nan),
                                                            cmocka_unit_test(test_segments_alone),
                                                            cmocka_unit_test(test_quant_bits),
-                                                           cmocka_unit_test(test_rows_alone)};
+                                                           cmocka_unit_test(test_rows_alone),
+                                                           cmocka_unit_test(test_queries_alone)};
     for (int i = 0; i < 2 * N_CASES; i++) {
         SlotTest *s = &slot[i];
         *s = (SlotTest){.c = &CASES[i / 2], .t = i % 2 ? DT_BF16 : DT_F32};

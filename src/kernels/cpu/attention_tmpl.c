@@ -100,11 +100,13 @@ static void softmax_tile(Forward *f, int lanes, int nk)
         f->sum[c] *= f->shrink[c];
     }
     for (int j = 0; j < nk; j++)
-        for (int c = 0; c < lanes; c++) {
-            float p = exp_f32(f->s[j * COLS + c] - f->max[c]);
-            f->s[j * COLS + c] = p;
-            f->sum[c] += p;
-        }
+        for (int c = 0; c < lanes; c++) f->s[j * COLS + c] = exp_f32(f->s[j * COLS + c] - f->max[c]);
+    /* one key after the other: the compiler may not take two at a time, and nk depends on the other columns */
+    for (int c = 0; c < lanes; c += W) {
+        Vf sum = vf_load(f->sum + c);
+        for (int j = 0; j < nk; j++) sum += vf_load(f->s + j * COLS + c);
+        vf_store(f->sum + c, sum);
+    }
 }
 
 static void store_forward(const Attention *t, const Forward *f)
