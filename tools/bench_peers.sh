@@ -4,6 +4,8 @@
 #   CONFIG   config.json of a Qwen2.5-VL; weights are random
 #   CASES    of `osler bench peers`; default: lora full dpo grpo score decode
 #   FLAGS    for both sides, as --ckpt or --batch 8
+#   OURS     for Osler alone, as --shared or '--vision_cache build/images'
+#   THEIRS   for the peer alone, as --ckpt where it needs that to fit in memory
 #   REPS     timed steps of a run, on both sides; default 3
 #   PEERS    a command that takes --config, --task, --reps and FLAGS and prints the line of `osler bench peers`;
 #            empty: ours alone
@@ -28,12 +30,12 @@ compare() { # compare WORK OURS AGAINST PEER [OPTION...]
         --rounds "${ROUNDS:-3}" "${@:5}" || failed=1
 }
 
-flags=${FLAGS:+ $FLAGS} reps=${REPS:-3}
+both=${FLAGS:+ $FLAGS} ours=${OURS:+ $OURS} theirs=${THEIRS:+ $THEIRS} reps=${REPS:-3}
 if [ -n "${CONFIG:-}" ]; then
     name=$(basename "$CONFIG")
-    for case in ${CASES:-lora full dpo grpo score decode}; do
-        compare "$case $name$flags" "$OSLER bench peers --config $CONFIG --case $case$flags --reps $reps" \
-            "${PEERS:+transformers}" "${PEERS:+$PEERS --config $CONFIG --task $case$flags --reps $reps}"
+    for case in ${CASES-lora full dpo grpo score decode}; do
+        compare "$case $name$both$ours" "$OSLER bench peers --config $CONFIG --case $case$both$ours --reps $reps" \
+            "${PEERS:+transformers}" "${PEERS:+$PEERS --config $CONFIG --task $case$both$theirs --reps $reps}"
     done
     if [ -n "${LLAMA:-}" ]; then
         for case in prefill decode; do

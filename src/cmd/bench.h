@@ -28,7 +28,8 @@ typedef enum BenchCase {
 
 typedef struct BenchOpts {
     Common common;
-    char *config, *model, *image, *images, *slot;
+    char *config, *model, *image, *images, *slot, *vision_cache;
+    StrList data;
     int what; /* BenchCase */
     int64_t batch, reps, new_tokens, threads_max, max_pixels;
     bool ckpt, shared, json;
@@ -75,5 +76,6 @@ int bench_kernels(const BenchOpts *o, Err *err);
 int bench_scaling(const BenchOpts *o, Err *err);
 int bench_first_token(const BenchOpts *o, Err *err);
 int bench_images(const BenchOpts *o, Err *err);
+int bench_quant(const BenchOpts *o, Err *err);
 
 #endif

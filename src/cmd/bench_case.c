@@ -98,8 +98,9 @@ static int open_training(Bench *x, Err *err)
     x->dlogp = xcalloc((size_t)x->b->n_targets, sizeof *x->dlogp);
     x->reference = xcalloc((size_t)x->b->n_targets, sizeof *x->reference);
     x->time = what == CASE_SCORE ? time_score : time_training;
+    if (what != CASE_FULL && what != CASE_SCORE && add_adapter(x, err)) return -1;
+    if (x->o->vision_cache && engine_cache_vision(&x->e, x->o->vision_cache, (int64_t)1 << 30, err)) return -1;
     if (what == CASE_SCORE) return 0;
-    if (what != CASE_FULL && add_adapter(x, err)) return -1;
     const OptimOptions oo = {{1e-5, 1e-5, 1e-5}, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01};
     optimizer_init(&x->opt, x->e.model, &oo);
     return 0;
@@ -277,10 +278,10 @@ static double useful_flops(const Bench *x)
     Batch text = *x->b;
     text.n_images = 0;
     switch (x->o->what) {
-    case CASE_SCORE: return model_flops(m, x->b);
+    case CASE_SCORE: return model_flops(m, engine_encoded(&x->e) > 0 ? x->b : &text);
     case CASE_PREFILL: text.n_targets = 1; return model_flops(m, &text);
-    case CASE_DPO: return train_flops(m, x->b) + model_flops(m, &text);
-    default: return train_flops(m, x->b);
+    case CASE_DPO: return train_flops_encoded(m, x->b, engine_encoded(&x->e)) + model_flops(m, &text);
+    default: return train_flops_encoded(m, x->b, engine_encoded(&x->e));
     }
 }
 

@@ -42,7 +42,6 @@ typedef struct Common {
 
 #define DECODE_ROW(T)                                                                                                  \
     {"decode_weights", OPT_ENUM, offsetof(T, decode_weights), .def = "bf16", .choices = "bf16|int8|int4",              \
-     .group = "Computing",                                                                                             \
      .help = "what decoding reads: the weights as they are, or copies in fewer bits, faster and less exact"}
 
 #define SEED_ROW(T)                                                                                                    \

@@ -7,58 +7,61 @@
 
 #define AT(field) offsetof(BenchOpts, field)
 static const Opt TABLE[] = {
-    {"config", OPT_PATH, AT(config), .help = "peers, scaling: config.json; weights are random"},
+    {"config", OPT_PATH, AT(config), .help = "peers, scaling, quant: config.json; weights are random"},
     {"case", OPT_ENUM, AT(what), .def = "lora", .choices = BENCH_CASES, .alias = "task",
      .help = "peers, scaling: what to time"},
     {"batch", OPT_INT, AT(batch), .def = "1", .min = 1, .max = 4096, .help = "decode: sequences that grow together"},
     {"shared", OPT_BOOL, AT(shared), .def = "false", .help = "decode: all of them answer one prompt"},
     {"new", OPT_INT, AT(new_tokens), .def = "64", .min = 1, .max = 1e5, .help = "decode: tokens per sequence"},
+    {"vision_cache", OPT_PATH, AT(vision_cache),
+     .help = "peers, scaling: folder that keeps what the vision tower makes of an image; the first step fills it"},
     {"ckpt", OPT_BOOL, AT(ckpt), .def = "false", .help = "peers, scaling: activation checkpointing"},
     {"reps", OPT_INT, AT(reps), .def = "3", .min = 1, .max = 1e6, .help = "timed steps, after one that is not"},
     {"threads_max", OPT_INT, AT(threads_max), .def = "0", .min = 0, .max = 1024,
      .help = "scaling: up to so many threads; 0: one per core"},
     {"slot", OPT_TEXT, AT(slot), .help = "kernels: only slots whose name holds this word"},
-    {"model", OPT_PATH, AT(model), .help = "first-token: checkpoint directory"},
+    {"model", OPT_PATH, AT(model), .help = "first-token, quant: checkpoint directory"},
+    {"data", OPT_LIST, AT(data), .help = "quant: samples whose answers are scored with --model"},
     {"image", OPT_PATH, AT(image), .help = "first-token: an image before the prompt"},
     {"images", OPT_PATH, AT(images), .help = "images: folder of image files"},
     {"max_pixels", OPT_INT, AT(max_pixels), .def = "0", .min = 0, .max = 1e9,
      .help = "images: larger ones are reduced; 0: Qwen2.5-VL's 1003520"},
     {"json", OPT_BOOL, AT(json), .def = "false", .help = "one JSON object a line, with all figures"},
-    DECODE_ROW(BenchOpts),
     COMPUTE_ROWS(BenchOpts),
+    DECODE_ROW(BenchOpts),
     SEED_ROW(BenchOpts),
     GENERAL_ROWS(BenchOpts),
     {0},
 };
 
-enum { PEERS = 1, KERNELS = 2, SCALING = 4, FIRST_TOKEN = 8, IMAGES = 16 };
+enum { PEERS = 1, KERNELS = 2, SCALING = 4, FIRST_TOKEN = 8, IMAGES = 16, QUANT = 32 };
 
 static const struct {
     const char *name;
     int bit;
     int (*run)(const BenchOpts *o, Err *err);
-} BENCH[] = {{"peers", PEERS, bench_peers},
-             {"kernels", KERNELS, bench_kernels},
-             {"scaling", SCALING, bench_scaling},
-             {"first-token", FIRST_TOKEN, bench_first_token},
-             {"images", IMAGES, bench_images}};
+} BENCH[] = {{"peers", PEERS, bench_peers},       {"kernels", KERNELS, bench_kernels},
+             {"scaling", SCALING, bench_scaling}, {"first-token", FIRST_TOKEN, bench_first_token},
+             {"images", IMAGES, bench_images},    {"quant", QUANT, bench_quant}};
 enum { N_BENCHES = sizeof BENCH / sizeof *BENCH };
 
 /* Options that are not for every benchmark. */
 static const struct {
     const char *name;
     int benches;
-} ONLY[] = {{"config", PEERS | SCALING},
+} ONLY[] = {{"config", PEERS | SCALING | QUANT},
             {"case", PEERS | SCALING},
             {"batch", PEERS | SCALING},
             {"shared", PEERS | SCALING},
             {"decode_weights", PEERS | SCALING},
             {"new", PEERS | SCALING},
             {"ckpt", PEERS | SCALING},
-            {"seed", PEERS | SCALING},
+            {"vision_cache", PEERS | SCALING},
+            {"seed", PEERS | SCALING | QUANT},
             {"threads_max", SCALING},
             {"slot", KERNELS},
-            {"model", FIRST_TOKEN},
+            {"model", FIRST_TOKEN | QUANT},
+            {"data", QUANT},
             {"image", FIRST_TOKEN},
             {"reps", PEERS | SCALING | FIRST_TOKEN | IMAGES},
             {"threads", ~SCALING},
@@ -73,8 +76,12 @@ static int check_options(const BenchOpts *o, const char *name, int bit, Err *err
             return usage_error(err, "bench %s has no use for '%s'", name, ONLY[i].name);
     if ((bit & (PEERS | SCALING)) && !o->config) return usage_error(err, "bench %s needs --config", name);
     if ((bit & FIRST_TOKEN) && !o->model) return usage_error(err, "bench %s needs --model", name);
+    if ((bit & QUANT) && (!o->model == !o->config || !o->model != !o->data.n))
+        return usage_error(err, "bench quant needs either --config, or --model and --data");
     if ((bit & IMAGES) && !o->images) return usage_error(err, "bench images needs --images");
     if (o->shared && o->what != CASE_DECODE) return usage_error(err, "--shared goes with --case decode");
+    if (o->vision_cache && o->what > CASE_SCORE)
+        return usage_error(err, "--vision_cache goes with training and scoring");
     if (o->decode_weights && o->what != CASE_DECODE)
         return usage_error(err, "--decode_weights goes with --case decode");
     return 0;
@@ -87,7 +94,7 @@ static int run(void *opts, const StrList *operands, Err *err)
         if (strcmp(what, BENCH[i].name)) continue;
         return check_options(opts, what, BENCH[i].bit, err) ? -1 : BENCH[i].run(opts, err);
     }
-    usage_error(err, "bench needs one of 'peers', 'kernels', 'scaling', 'first-token' and 'images'");
+    usage_error(err, "bench needs one of 'peers', 'kernels', 'scaling', 'first-token', 'images' and 'quant'");
     return err_hint(err, "osler bench peers --config C.json --case " BENCH_CASES);
 }
 
@@ -128,7 +135,8 @@ const Verb VERB_BENCH = {
              "       osler bench scaling --config C.json --case CASE [--threads_max N]\n"
              "       osler bench kernels [--slot WORD] [--dtype f32]\n"
              "       osler bench first-token --model DIR [--image REF]\n"
-             "       osler bench images --images DIR [--max_pixels N]",
+             "       osler bench images --images DIR [--max_pixels N]\n"
+             "       osler bench quant (--config C.json | --model DIR --data F)",
     .details =
         "peers: whole steps of a model with random weights, as other programs are timed. A prompt is an image of 256\n"
         "tokens and 48 tokens of text. lora, full, score: four samples with answers of 8 to 160 tokens; dpo: a pair;\n"
@@ -139,7 +147,8 @@ const Verb VERB_BENCH = {
         "backward passes against matrix products; for decode and load the bytes that must be read against reading.\n"
         "scaling: a case with 1, 2, ... threads. kernels: every kernel in every variant at the sizes of real models;\n"
         "%: of what memory or products allow, above 100 out of caches. first-token: from the start of the program to\n"
-        "the end of a one-token answer. images: all files of a folder decoded, resized and cut into patches.",
+        "the end of a one-token answer. images: all files of a folder decoded, resized and cut into patches.\n"
+        "quant: what answers' log-probabilities lose where all weights are read from copies in 8 and in 4 bits.",
     .table = TABLE,
     .size = sizeof(BenchOpts),
     .run = run,

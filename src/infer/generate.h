@@ -38,7 +38,7 @@ typedef struct GenerateOptions {
 } GenerateOptions;
 #define GENERATE_DEFAULTS                                                                                              \
     {                                                                                                                  \
-        .sampling = {.top_p = 1, .repetition_penalty = 1}, .max_new_tokens = 512, .n = 1, .max_batch = 16              \
+        .sampling = {.top_p = 1, .repetition_penalty = 1}, .max_new_tokens = 512, .n = 1, .max_batch = 32              \
     }
 
 typedef struct Completion {

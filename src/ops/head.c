@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/err.h"
+#include "kernels/quant.h"
 #include "ops/ops.h"
 
 Tensor *op_logits(Ctx *c, Tensor *x, const Linear *head)
@@ -27,11 +28,21 @@ static int stretch_ids(int rows, int v)
     return ids < 1024 ? (v < 1024 ? v : 1024) : ids < v ? ids : v;
 }
 
-/* The rows of the head for ids [first, first + v). */
-static Weight head_stretch(const Linear *head, int first, int v)
+/* The rows of the head for ids [first, first + v), first a multiple of 64. */
+typedef struct Stretch {
+    Weight w;
+    WeightQuant quant;
+} Stretch;
+
+static void head_stretch(const Ctx *c, Stretch *s, const Linear *head, int first, int v)
 {
-    size_t row = (size_t)head->w->cols * dtype_size(head->w->dtype);
-    return (Weight){.data = (const char *)head->kw.data + (size_t)first * row, .out = v, .in = head->w->cols};
+    const WeightQuant *q = head->kw.quant;
+    int d = head->w->cols;
+    s->w = (Weight){.out = v, .in = d};
+    s->w.data = (const char *)head->kw.data + (size_t)first * (size_t)d * dtype_size(head->w->dtype);
+    if (!c->decoding || !q) return;
+    s->quant = (WeightQuant){q->type, (const char *)q->data + quant_bytes(q->type, first, d)};
+    s->w.quant = &s->quant;
 }
 
 static void stretch_logits(Ctx *c, float *logits, const Tensor *x, const Weight *w)
@@ -80,10 +91,11 @@ static void logprob_bwd(Ctx *c, Node *n)
     Tensor *dx = tensor_new(c->arena, DT_F32, x->rows, d); /* summed over stretches: not in x's format */
     for (int first = 0; first < v; first += step) {
         int ids = v - first < step ? v - first : step;
-        Weight w = head_stretch(head, first, ids);
-        stretch_logits(c, logits, x, &w);
+        Stretch t;
+        head_stretch(c, &t, head, first, ids);
+        stretch_logits(c, logits, x, &t.w);
         c->k->logprob_bwd(dlogits, n->out->grad, logits, n->u.logprob.lse, n->u.logprob.id, first, x->rows, ids);
-        MatmulArgs g = {.y = dx->data, .y_type = DT_F32, .x = dlogits, .w = &w, .n = x->rows};
+        MatmulArgs g = {.y = dx->data, .y_type = DT_F32, .x = dlogits, .w = &t.w, .n = x->rows};
         if (first) g.add = dx->data;
         if (x->needs_grad) c->k->matmul_nn(&g);
         float *dw = head->w->needs_grad ? (float *)head->w->grad + (size_t)first * (size_t)d : NULL;
@@ -109,8 +121,9 @@ Tensor *op_logprob(Ctx *c, Tensor *x, const Linear *head, const int *id, float *
     if (entropy) s.entropy = arena_alloc(c->arena, rows);
     for (int first = 0; first < v; first += step) {
         int ids = v - first < step ? v - first : step;
-        Weight w = head_stretch(head, first, ids);
-        stretch_logits(c, logits, x, &w);
+        Stretch t;
+        head_stretch(c, &t, head, first, ids);
+        stretch_logits(c, logits, x, &t.w);
         logprob_stretch(c, &all, &s, logits, id, first, x->rows, ids);
     }
     arena_release(c->arena, mark);
