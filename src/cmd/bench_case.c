@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/pool.h"
 #include "base/progress.h"
 #include "cmd/bench.h"
 #include "train/optim.h"
@@ -113,20 +114,34 @@ static int whole_pages(int64_t rows)
     return (int)((rows + SESSION_PAGE - 1) / SESSION_PAGE * SESSION_PAGE);
 }
 
+typedef struct Draw {
+    Sampler *sampler; /* one per worker */
+    const float *logits;
+    int *id, v;
+} Draw;
+
+static void draw_one(void *arg, int i)
+{
+    const Draw *d = arg;
+    const float *logits = d->logits + (size_t)i * (size_t)d->v;
+    d->id[i] = sampler_draw(&d->sampler[pool_worker()], logits, NULL, (DrawKey){0, 0, 0});
+}
+
 /* Greedy steps of n sequences; their time, or -1. */
 static double time_tokens(Session *s, const int *seq, int *id, int n, int steps, Err *err)
 {
-    int v = session_engine(s)->model->cfg.v;
-    Sampler sampler;
-    sampler_init(&sampler, &(SamplerOptions){.top_p = 1, .repetition_penalty = 1}, v, NULL, 0);
+    int threads = pool_threads();
+    Draw d = {xcalloc((size_t)threads, sizeof *d.sampler), NULL, id, session_engine(s)->model->cfg.v};
+    for (int i = 0; i < threads; i++)
+        sampler_init(&d.sampler[i], &(SamplerOptions){.top_p = 1, .repetition_penalty = 1}, d.v, NULL, 0);
     double t = now_seconds();
     for (int k = 0; k < steps && t >= 0; k++) {
-        const float *logits = session_step(s, seq, id, n, err);
-        for (int i = 0; i < n && logits; i++)
-            id[i] = sampler_draw(&sampler, logits + (size_t)i * (size_t)v, NULL, (DrawKey){0, 0, 0});
-        if (!logits) t = -1;
+        d.logits = session_step(s, seq, id, n, err);
+        if (d.logits) pool_run(n, draw_one, &d);
+        else t = -1;
     }
-    sampler_release(&sampler);
+    for (int i = 0; i < threads; i++) sampler_release(&d.sampler[i]);
+    free(d.sampler);
     return t < 0 ? -1 : now_seconds() - t;
 }
 

@@ -2,8 +2,13 @@
  * amx.h - the tile unit, set up the one way that every kernel here uses: eight tiles of 16 rows of 64 bytes.
  *
  *   amx_begin();
+ *   amx_stored();
  *   ... _tile_loadd, _tile_dpbf16ps, _tile_stored ...
  *   amx_end();
+ *
+ * amx_stored: what was stored until here is there for tile loads, and what they have read so far may be overwritten.
+ * gcc's intrinsics keep quiet about the memory that they read, so stores that only they see would be left out or moved;
+ * _tile_stored does not need it.
  *
  * The set-up belongs to a thread, so a task does both for itself.  amx_end puts the tiles back into their initial
  * state: until then every switch of threads saves 8 KiB of them.
@@ -25,11 +30,22 @@ typedef struct AmxConfig {
     uint8_t rows[16];
 } AmxConfig;
 
+static inline void amx_stored(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
+static inline void amx_configure(const AmxConfig *tiles)
+{
+    amx_stored();
+    _tile_loadconfig(tiles);
+}
+
 static inline void amx_begin(void)
 {
     static const AmxConfig all = {
         .palette = 1, .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64}, .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
-    _tile_loadconfig(&all);
+    amx_configure(&all);
 }
 
 static inline void amx_end(void)

@@ -56,7 +56,7 @@ TILE_BAND(odd, 2, 3)
 static void product(float *c, const T *a, int lda, const Word *b, int k, int rows, int wide, bool accumulate)
 {
     enum { NEXT = BAND * PANEL_N };
-    __asm__ volatile("" ::: "memory"); /* gcc 12 does not know that tile loads read memory */
+    amx_stored();
     even_multiply(c, a, b, k, wide, accumulate);
     for (; rows > 2 * BAND; rows -= 2 * BAND, c += 2 * NEXT) {
         odd_multiply(c + NEXT, a += lda, b, k, wide, accumulate);

@@ -1,8 +1,8 @@
 /*
  * few_tmpl.c - y = x w^T for few rows of x, as in decoding: the weight is streamed once, at the speed of memory.
  *
- * A task owns a stretch of rows of w and walks down it, OUTS rows at a time, which meet up to ROWS rows of x; what
- * it will read next is fetched into L2 on the way.
+ * A task owns a stretch of rows of w and walks down it, at most OUTS rows at a time, which meet up to ROWS rows of x;
+ * the rows after them are fetched into L2 on the way.
  *
  *   tiles     rows of w are the left operand as they lie; x is turned once, so that pairs of its numbers lie side
  *             by side: y^T [OUTS, n] = w [OUTS, k] x^T [k, n]
@@ -36,7 +36,7 @@ typedef struct Few {
     const MatmulArgs *g;
     Factor f[2];
     int n_factors, tasks;
-    int cols; /* tiles: rows of x in a tile */
+    int cols, outs; /* tiles: rows of x in a tile, rows of w that are multiplied at a time */
 } Few;
 
 static int clip(int n, int at, int size)
@@ -54,15 +54,24 @@ static int task_count(int64_t bytes)
 
 /* ---- the weight -------------------------------------------------------------------------------------------------- */
 
-/* What a task reads next: lines up to `due` have been asked for. */
+/* The rows that a task reads next, fetched at STREAMS places by turns: one stream alone waits at the end of every page. */
+enum { STREAMS = 4 };
 typedef struct Ahead {
-    const char *at, *due, *end;
+    const char *at;
+    int64_t stream, done; /* bytes of a stream */
 } Ahead;
+
+static Ahead ahead_init(const Weight *w, int o0, int outs)
+{
+    int64_t row = w->in * (int64_t)sizeof(T);
+    return (Ahead){(const char *)w->data + o0 * row, (outs * row / STREAMS + 63) / 64 * 64, 0};
+}
 
 static inline void fetch_ahead(Ahead *a, int64_t bytes)
 {
-    a->due = a->end - a->due < bytes ? a->end : a->due + bytes;
-    for (; a->at < a->due; a->at += 64) __builtin_prefetch(a->at, 0, 2);
+    int64_t due = a->done + bytes / STREAMS < a->stream ? a->done + bytes / STREAMS : a->stream;
+    for (; a->done < due; a->done += 64)
+        for (int j = 0; j < STREAMS; j++) __builtin_prefetch(a->at + j * a->stream + a->done, 0, 2);
 }
 
 /* Numbers of OUTS rows of w. */
@@ -73,13 +82,13 @@ typedef struct Rows {
 
 /* ---- results ----------------------------------------------------------------------------------------------------- */
 
-/* y[i, o0 + o] = c[o * step_o + i * step_i] + bias + add, and the activation beside it */
-static void store_outs(const MatmulArgs *g, const float *c, int step_o, int step_i, int o0, int outs)
+/* y[i, o0 + o] = sums[i * ld + o] + bias + add, and the activation beside it */
+static void store_outs(const MatmulArgs *g, const float *sums, int ld, int o0, int outs)
 {
-    for (int i = 0; i < g->n; i++) {
+    for (int i = 0; i < g->n; i++, sums += ld) {
         float v[OUTS];
         int64_t at = (int64_t)i * g->w->out + o0;
-        for (int o = 0; o < outs; o++) v[o] = c[o * step_o + i * step_i];
+        memcpy(v, sums, sizeof *v * (size_t)outs);
         if (g->bias)
             for (int o = 0; o < outs; o++) v[o] += get(g->bias, o0 + o);
         if (g->y_type == DT_F32) {
@@ -89,7 +98,7 @@ static void store_outs(const MatmulArgs *g, const float *c, int step_o, int step
         } else {
             const T *add = g->add;
             for (int o = 0; add && o < outs; o++) v[o] += get(add, at + o);
-            for (int o = 0; o < outs; o++) put(g->y, at + o, v[o]);
+            put_row((T *)g->y + at, v, outs);
         }
         const Swiglu *s = g->swiglu;
         if (s) swiglu_stretch((T *)s->y + at, (const T *)s->gate + at, (const T *)g->y + at, outs);
@@ -100,7 +109,11 @@ static void store_outs(const MatmulArgs *g, const float *c, int step_o, int step
 
 #if BF16_TILES
 
-/* Tiles 0..3 hold y^T: OUTS rows in two halves, 32 columns in two halves; 4 and 5 rows of w; 6 and 7 x. */
+/*
+ * Tiles 0 and 1 hold sums of y^T, 2 and 3 those of the block before until they are stored: a store right behind its
+ * products would hold up everything after it.  4 and 5 are rows of w, 6 and 7 x.  Up to 16 rows of x meet 32 rows of w,
+ * more of them meet 16.
+ */
 static void tiles_begin(const Few *f)
 {
     AmxConfig t = {.palette = 1};
@@ -108,22 +121,65 @@ static void tiles_begin(const Few *f)
         t.rows[i] = 16;
         t.row_bytes[i] = (uint16_t)(i == 4 || i == 5 ? 64 : 4 * f->cols);
     }
-    _tile_loadconfig(&t);
+    amx_configure(&t);
 }
 
-/* Adds w [OUTS, 32] x^T [32, n]. */
-static inline void add_step(const Few *f, Rows w, const Num *x, int64_t half)
+static inline ALWAYS_INLINE void sums_clear(const int set)
+{
+    if (set) {
+        _tile_zero(2);
+        _tile_zero(3);
+    } else {
+        _tile_zero(0);
+        _tile_zero(1);
+    }
+}
+
+/* Adds w [outs, 32] x^T [32, n]; the second 16 of x's rows lie `half` further on. */
+static inline ALWAYS_INLINE void sums_add(const Few *f, Rows w, const Num *x, int64_t half, const int set)
 {
     int64_t lw = w.ld * 2, lx = 4 * f->cols;
     _tile_loadd(6, x, lx);
-    _tile_stream_loadd(4, w.at, lw);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_stream_loadd(5, w.at + 16 * w.ld, lw);
-    _tile_dpbf16ps(1, 5, 6);
-    if (f->g->n <= 16) return;
-    _tile_loadd(7, x + half, lx);
-    _tile_dpbf16ps(2, 4, 7);
-    _tile_dpbf16ps(3, 5, 7);
+    _tile_loadd(4, w.at, lw);
+    if (set) _tile_dpbf16ps(2, 4, 6);
+    else _tile_dpbf16ps(0, 4, 6);
+    if (f->outs == 32) {
+        _tile_loadd(5, w.at + 16 * w.ld, lw);
+        if (set) _tile_dpbf16ps(3, 5, 6);
+        else _tile_dpbf16ps(1, 5, 6);
+    } else {
+        _tile_loadd(7, x + half, lx);
+        if (set) _tile_dpbf16ps(3, 4, 7);
+        else _tile_dpbf16ps(1, 4, 7);
+    }
+}
+
+/* To c, one tile behind the other: 16 rows of f->cols. */
+static inline ALWAYS_INLINE void sums_store(const Few *f, float *c, const int set)
+{
+    float *second = c + 16 * f->cols;
+    int64_t ld = f->cols * (int64_t)sizeof *c;
+    if (set) {
+        _tile_stored(2, c, ld);
+        _tile_stored(3, second, ld);
+    } else {
+        _tile_stored(0, c, ld);
+        _tile_stored(1, second, ld);
+    }
+}
+
+/* What sums_store has left, to y. */
+static void store_tiles(const Few *f, const float *c, int o0, int outs)
+{
+    float turned[ROWS * OUTS];
+    if (f->cols == 1) {
+        store_outs(f->g, c, 0, o0, outs);
+        return;
+    }
+    bool tall = f->outs == 32; /* the second tile holds the lower rows of y^T, or its columns on the right */
+    turn_words(turned, tall ? 128 : 64, (const char *)c, 64);
+    turn_words(turned + (tall ? 16 : 256), tall ? 128 : 64, (const char *)(c + 256), 64);
+    store_outs(f->g, turned, f->outs, o0, outs);
 }
 
 /* n rows of at most 32 numbers, with zeros for what is not there. */
@@ -133,37 +189,49 @@ static inline void copy_step(T (*to)[32], int padded, const T *from, int64_t ld,
     for (int i = 0; i < n; i++) memcpy(to[i], from + i * ld, left < 32 ? sizeof(T) * (size_t)left : sizeof *to);
 }
 
-static void add_factor(const Few *f, const Factor *a, int o0, int outs, Ahead *ahead)
+/* Sums of rows [o0, o0 + outs) of w; those of the rows before, if any, go to c on the way. */
+static inline ALWAYS_INLINE void outs_block(const Few *f, int o0, int outs, float *c, Ahead *ahead, const int set)
 {
-    _Alignas(64) T step[OUTS][32];
-    const T *w = (const T *)a->w->data + (int64_t)o0 * a->k;
-    const Num *x = a->x;
-    for (int k = 0; k < a->k; k += 32, w += 32, x += 32 * f->cols) {
-        Rows s = {w, a->k};
-        fetch_ahead(ahead, (int64_t)outs * 64);
-        if (outs < OUTS || k + 32 > a->k) {
-            copy_step(step, OUTS, w, a->k, outs, a->k - k);
-            s = (Rows){step[0], 32};
+    _Alignas(64) T step[32][32];
+    bool first = true;
+    sums_clear(set);
+    for (const Factor *a = f->f; a < f->f + f->n_factors; a++) {
+        const T *w = (const T *)a->w->data + (int64_t)o0 * a->k;
+        const Num *x = a->x;
+        for (int k = 0; k < a->k; k += 32, w += 32, x += 32 * f->cols) {
+            Rows rows = {w, a->k};
+            fetch_ahead(ahead, (int64_t)outs * 64);
+            if (outs < f->outs || k + 32 > a->k) {
+                amx_stored();
+                copy_step(step, f->outs, w, a->k, outs, a->k - k);
+                amx_stored();
+                rows = (Rows){step[0], 32};
+            }
+            sums_add(f, rows, x, (int64_t)a->padded * f->cols, set);
+            if (first && c) sums_store(f, c, !set);
+            first = false;
         }
-        add_step(f, s, x, (int64_t)a->padded * f->cols);
     }
 }
 
-static void outs_block(const Few *f, int o0, int outs, Ahead *ahead)
+/* Rows [lo, hi) of w. */
+static void outs_blocks(const Few *f, int lo, int hi)
 {
-    _Alignas(64) float c[OUTS][ROWS];
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    for (int i = 0; i < f->n_factors; i++) add_factor(f, &f->f[i], o0, outs, ahead);
-    _tile_stored(0, c[0], sizeof c[0]);
-    _tile_stored(1, c[16], sizeof c[0]);
-    if (f->g->n > 16) {
-        _tile_stored(2, &c[0][16], sizeof c[0]);
-        _tile_stored(3, &c[16][16], sizeof c[0]);
+    _Alignas(64) float c[2 * 16 * 16];
+    int set = 0, before = -1;
+    tiles_begin(f);
+    for (int o = lo; o < hi; o += f->outs, set = !set) {
+        int next = o + f->outs, outs = clip(hi, o, f->outs);
+        Ahead ahead = ahead_init(f->f[0].w, next, next < hi ? clip(hi, next, f->outs) : 0);
+        if (set) outs_block(f, o, outs, before < 0 ? NULL : c, &ahead, 1);
+        else outs_block(f, o, outs, before < 0 ? NULL : c, &ahead, 0);
+        if (before >= 0) store_tiles(f, c, before, f->outs);
+        before = o;
     }
-    store_outs(f->g, c[0], ROWS, 1, o0, outs);
+    if (set) sums_store(f, c, 0);
+    else sums_store(f, c, 1);
+    store_tiles(f, c, before, hi - before);
+    amx_end();
 }
 
 /* x [n, k] in pairs: [padded / 2][cols] for every 16 rows. */
@@ -185,11 +253,6 @@ static void load_x(const Factor *a, const T *x, int n, int cols)
 }
 
 #else
-
-static void tiles_begin(const Few *f)
-{
-    (void)f;
-}
 
 /* OUTS rows of w at a depth of SLICE, or less of both, as a panel. */
 static inline void turn_slice(Word *panel, const T *w, int64_t ld, int depth, int outs)
@@ -215,11 +278,16 @@ static void add_factor(const Few *f, const Factor *a, float *c, int o0, int outs
     }
 }
 
-static void outs_block(const Few *f, int o0, int outs, Ahead *ahead)
+/* Rows [lo, hi) of w. */
+static void outs_blocks(const Few *f, int lo, int hi)
 {
     _Alignas(64) float c[ROWS * OUTS];
-    for (int i = 0; i < f->n_factors; i++) add_factor(f, &f->f[i], c, o0, outs, i > 0, ahead);
-    store_outs(f->g, c, 1, OUTS, o0, outs);
+    for (int o = lo; o < hi; o += OUTS) {
+        int next = o + OUTS, outs = clip(hi, o, OUTS);
+        Ahead ahead = ahead_init(f->f[0].w, next, next < hi ? clip(hi, next, OUTS) : 0);
+        for (int i = 0; i < f->n_factors; i++) add_factor(f, &f->f[i], c, o, outs, i > 0, &ahead);
+        store_outs(f->g, c, OUTS, o, outs);
+    }
 }
 
 static void load_x(const Factor *a, const T *x, int n, int cols)
@@ -421,7 +489,7 @@ static void quant_tiles(int rows)
     t.rows[2] = QUADS;
     t.row_bytes[0] = t.row_bytes[2] = 4 * QUANT_OUTS;
     t.row_bytes[1] = QUANT_GROUP;
-    _tile_loadconfig(&t);
+    amx_configure(&t);
 }
 
 static inline void multiply_block(float *c, const int8_t *w, const char *block, const int16_t *x, const float *scale,
@@ -430,6 +498,7 @@ static inline void multiply_block(float *c, const int8_t *w, const char *block, 
     _Alignas(64) int32_t sum[2 * QUANT_ROWS][QUANT_OUTS];
     Vf ws[OUT_VECTORS];
     load_scales(ws, block);
+    amx_stored();
     _tile_zero(0);
     _tile_loadd(1, x, QUANT_GROUP);
     _tile_loadd(2, w, 4 * QUANT_OUTS);
@@ -484,7 +553,7 @@ static void quant_block(const QuantJob *j, int b)
     }
     for (int i = 0; j->extra && i < g->n; i++)
         for (int o = 0; o < outs; o++) c[i][o] += j->extra[(int64_t)i * g->w->out + o0 + o];
-    store_outs(g, c[0], 1, QUANT_OUTS, o0, outs);
+    store_outs(g, c[0], QUANT_OUTS, o0, outs);
 }
 
 static void quant_task(void *arg, int task)
@@ -517,15 +586,9 @@ static void quant_rows(const MatmulArgs *g, const float *extra)
 static void few_task(void *arg, int task)
 {
     const Few *f = arg;
-    const Weight *w = f->g->w;
     int lo, hi;
-    pool_slice(w->out, f->tasks, task, OUTS, &lo, &hi);
-    const T *data = w->data, *end = data + (int64_t)hi * w->in;
-    const char *next = (const char *)(lo + OUTS < hi ? data + (int64_t)(lo + OUTS) * w->in : end);
-    Ahead ahead = {next, next, (const char *)end};
-    tiles_begin(f);
-    for (int o = lo; o < hi; o += OUTS) outs_block(f, o, clip(hi, o, OUTS), &ahead);
-    amx_end();
+    pool_slice(f->g->w->out, f->tasks, task, OUTS, &lo, &hi);
+    if (lo < hi) outs_blocks(f, lo, hi);
 }
 
 static Factor factor_init(const Weight *w, const void *x, int n, int cols, Num *memory)
@@ -538,7 +601,7 @@ static Factor factor_init(const Weight *w, const void *x, int n, int cols, Num *
 /* At most ROWS rows. */
 static void few_rows(const MatmulArgs *g)
 {
-    Few f = {.g = g, .n_factors = g->w2 ? 2 : 1, .cols = g->n > 1 ? 16 : 1};
+    Few f = {.g = g, .n_factors = g->w2 ? 2 : 1, .cols = g->n > 1 ? 16 : 1, .outs = g->n > 16 ? 16 : 32};
     size_t rows = BF16_TILES && g->n > 1 ? (size_t)round_up(g->n, 16) : (size_t)g->n;
     size_t first = rows * (size_t)round_up(g->w->in, K_STEP);
     size_t second = g->w2 ? rows * (size_t)round_up(g->w2->in, K_STEP) : 0;

@@ -54,6 +54,7 @@ static inline void micro_product(float *c, const Strip *strip, int n_strips, int
     enum { LD = PANEL_N * 4 };
     float *below = c + 16 * PANEL_N;
     bool tall = m > 16;
+    amx_stored();
     if (accumulate) {
         _tile_loadd(0, c, LD);
         _tile_loadd(1, c + 16, LD);
