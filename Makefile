@@ -71,8 +71,8 @@ ifneq ($(filter kernels/cpu,$(MODULES)),)
 ARCH := $(shell uname -m)
 ifeq ($(ARCH),x86_64)
 # template.format.isa
-VARIANTS := $(foreach x,loops gemm few attention,$(foreach isa,avx2 avx512,$(foreach t,f32 bf16,$(x).$(t).$(isa)))) \
-            $(foreach x,gemm few attention_bf16,$(foreach isa,avx512bf16 amx,$(x).bf16.$(isa)))
+VARIANTS := $(foreach x,loops gemm few few_quant attention,$(foreach isa,avx2 avx512,$(foreach t,f32 bf16,$(x).$(t).$(isa)))) \
+            $(foreach x,gemm few few_quant attention_bf16,$(foreach isa,avx512bf16 amx,$(x).bf16.$(isa)))
 TMPL_OBJ := $(VARIANTS:%=$(BUILD)/kernels/cpu/%.o)
 endif
 endif

@@ -11,12 +11,13 @@
 #            empty: ours alone
 #   LLAMA    a command that takes --config and prints "...: prefill N tok/s, decode N tok/s" of the language model alone
 #   MODEL, PYTHON    a checkpoint directory, and a Python with transformers: process start to first token
+#   IMAGES, PYTHON   a folder of image files, and a Python with transformers: files to patches
 #   ROUNDS, CSV, OSLER
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export OSLER=${OSLER:-build/osler}
 csv=${CSV:-docs/results/peers.csv}
-if [ -z "${CONFIG:-}${MODEL:-}" ]; then
+if [ -z "${CONFIG:-}${MODEL:-}${IMAGES:-}" ]; then
     echo "which model?  make bench CONFIG=config.json [PEERS='python bench_peers.py']"
     exit 2
 fi
@@ -47,5 +48,12 @@ fi
 if [ -n "${MODEL:-}" ]; then
     compare "first token $(basename "$MODEL")" "$OSLER bench first-token --model $MODEL" "${PYTHON:+transformers}" \
         "${PYTHON:+$PYTHON tools/bench_first_token.py --model $MODEL}"
+fi
+if [ -n "${IMAGES:-}" ]; then
+    for backend in torchvision torchvision-io; do
+        compare "image files to patches" "$OSLER bench images --images $IMAGES --reps $reps" \
+            "${PYTHON:+transformers, $backend}" \
+            "${PYTHON:+$PYTHON tools/bench_images.py --images $IMAGES --reps $reps --backend $backend}"
+    done
 fi
 exit $failed

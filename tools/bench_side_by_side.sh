@@ -9,8 +9,8 @@
 #   --peer_word W   take the number after W in the peer's line ("prefill 441.0 tok/s, decode 43.5 tok/s")
 #   --peer ''       ours alone
 #
-# A command prints one line as `osler bench` does: "WHAT: 359.0 tok/s, ... peak 6.80 GiB".  The unit may be tok/s or
-# GB/s (more is better) or s (less is better).  A ratio above 1 says that ours is faster.  Commands go into the CSV
+# A command prints one line as `osler bench` does: "WHAT: 359.0 tok/s, ... peak 6.80 GiB".  The unit may be tok/s,
+# images/s or GB/s (more is better) or s (less is better).  A ratio above 1 says that ours is faster.  Commands go into the CSV
 # without their folders.  A row of the same day, machine, work and peer is replaced.
 # From the environment: OSLER, the program, and DOCTOR, what `osler doctor` printed; without it, it is asked.
 set -u -o pipefail
@@ -40,7 +40,7 @@ measure() { # measure COMMAND WORD: prints "value unit peak"; peak is - where th
         sub(/^[^:]*: /, "") {
             if (word != "" && !(at = index($0, word " "))) next
             if (word != "") $0 = substr($0, at + length(word) + 1)
-            if (match($0, /^[0-9.]+ (tok\/s|GB\/s|s)/)) found = substr($0, 1, RLENGTH) " " peak
+            if (match($0, /^[0-9.]+ (tok\/s|images\/s|GB\/s|s)/)) found = substr($0, 1, RLENGTH) " " peak
         }
         END { if (found == "") exit 1; print found }' "$logs/out" && return
     echo "no speed in what '$1' printed:" >&2

@@ -28,6 +28,11 @@ json_t *json_parse(const char *text, size_t n, Err *err)
     return parse(text, n, NULL, err);
 }
 
+json_t *json_parse_file(const char *text, size_t n, const char *path, Err *err)
+{
+    return parse(text, n, path, err);
+}
+
 const char *json_kind(const json_t *v)
 {
     if (!v) return "nothing";
@@ -136,9 +141,10 @@ void json_append(Buf *b, const json_t *v)
     free(s);
 }
 
-/* Length of the valid UTF-8 sequence at s, 0 where there is none. */
-static size_t utf8_len(const unsigned char *s, size_t n)
+size_t utf8_len(const char *text, size_t n)
 {
+    const unsigned char *s = (const unsigned char *)text;
+    if (!n) return 0;
     size_t k = s[0] < 0x80                   ? 1
                : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
                : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
@@ -157,7 +163,7 @@ void json_append_str(Buf *b, const char *s, size_t n)
     const unsigned char *p = (const unsigned char *)s;
     buf_byte(b, '"');
     for (size_t i = 0, k; i < n; i += k ? k : 1) {
-        k = utf8_len(p + i, n - i);
+        k = utf8_len(s + i, n - i);
         if (k == 0) buf_str(b, "\xef\xbf\xbd");
         else if (k > 1) buf_add(b, p + i, k);
         else if (p[i] == '"' || p[i] == '\\') buf_printf(b, "\\%c", p[i]);

@@ -20,49 +20,63 @@ void map_release(Map *m)
     *m = (Map){0};
 }
 
-/* The slot that holds the key, or the empty one where it would go. */
-static int find_slot(const Map *m, const char *key, size_t len)
+static uint32_t hash_of(const char *key, size_t len)
 {
     uint64_t h = hash_bytes(HASH_INIT, key, len);
-    h ^= h >> 32;
-    for (int i = (int)(h & (uint64_t)(m->n_slots - 1));; i = (i + 1) & (m->n_slots - 1)) {
-        int32_t e = m->slot[i];
-        if (e < 0 || (m->entry[e].len == len && !memcmp(m->entry[e].key, key, len))) return i;
+    return (uint32_t)(h ^ h >> 32);
+}
+
+/* The slot that holds the key, or the empty one where it would go. */
+static MapSlot *find_slot(const Map *m, uint32_t hash, const char *key, size_t len)
+{
+    uint32_t mask = (uint32_t)m->n_slots - 1;
+    for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
+        MapSlot *s = &m->slot[i];
+        if (s->entry < 0) return s;
+        const MapEntry *e = &m->entry[s->entry];
+        if (s->hash == hash && e->len == len && !memcmp(e->key, key, len)) return s;
     }
 }
 
 static void grow(Map *m)
 {
-    int n = m->n_slots ? 2 * m->n_slots : 32;
-    free(m->slot);
-    m->slot = xmalloc((size_t)n * sizeof *m->slot);
-    memset(m->slot, 0xff, (size_t)n * sizeof *m->slot);
-    m->n_slots = n;
-    for (int e = 0; e < m->n; e++) m->slot[find_slot(m, m->entry[e].key, m->entry[e].len)] = e;
+    MapSlot *old = m->slot;
+    int n_old = m->n_slots;
+    m->n_slots = n_old ? 2 * n_old : 32;
+    m->slot = xmalloc((size_t)m->n_slots * sizeof *m->slot);
+    memset(m->slot, 0xff, (size_t)m->n_slots * sizeof *m->slot);
+    for (const MapSlot *s = old; s < old + n_old; s++) {
+        uint32_t i = s->hash & ((uint32_t)m->n_slots - 1);
+        if (s->entry < 0) continue;
+        while (m->slot[i].entry >= 0) i = (i + 1) & ((uint32_t)m->n_slots - 1);
+        m->slot[i] = *s;
+    }
+    free(old);
 }
 
 void map_set(Map *m, const char *key, size_t len, int64_t value)
 {
     if (2 * (m->n + 1) > m->n_slots) grow(m);
-    int s = find_slot(m, key, len);
-    if (m->slot[s] >= 0) {
-        m->entry[m->slot[s]].value = value;
+    uint32_t hash = hash_of(key, len);
+    MapSlot *s = find_slot(m, hash, key, len);
+    if (s->entry >= 0) {
+        m->entry[s->entry].value = value;
         return;
     }
     if (m->n == m->cap) {
         m->cap = m->cap ? 2 * m->cap : 16;
         m->entry = xrealloc(m->entry, (size_t)m->cap * sizeof *m->entry);
     }
-    m->slot[s] = m->n;
+    *s = (MapSlot){hash, m->n};
     m->entry[m->n++] = (MapEntry){xstrndup(key, len), len, value};
 }
 
 bool map_get(const Map *m, const char *key, size_t len, int64_t *value)
 {
     if (!m->n_slots) return false;
-    int32_t e = m->slot[find_slot(m, key, len)];
-    if (e < 0) return false;
-    *value = m->entry[e].value;
+    const MapSlot *s = find_slot(m, hash_of(key, len), key, len);
+    if (s->entry < 0) return false;
+    *value = m->entry[s->entry].value;
     return true;
 }
 

@@ -23,10 +23,15 @@ typedef struct MapEntry {
     int64_t value;
 } MapEntry;
 
+typedef struct MapSlot {
+    uint32_t hash;
+    int32_t entry; /* its index, -1 = empty */
+} MapSlot;
+
 typedef struct Map {
     MapEntry *entry; /* in insertion order */
     int n, cap;
-    int32_t *slot; /* hash table of entry indexes, -1 = empty */
+    MapSlot *slot; /* the hash table */
     int n_slots;
 } Map;
 

@@ -388,6 +388,14 @@ static size_t assigned_key(const char *word)
     return word[n] == '=' ? n : 0;
 }
 
+/* May `--name` stand alone for "true"?  Not where what follows is a value of it. */
+static bool is_switch(const Opt *o, const char *next)
+{
+    if (o->type == OPT_BOOL) return !(next && truth(next) >= 0);
+    if (o->type != OPT_ENUM || choice_index(o->choices, "true", 4) < 0) return false;
+    return !(next && choice_index(o->choices, next, strlen(next)) >= 0);
+}
+
 /* Reads "--key=value", "--key value", "--switch" at argv[i]. Returns how many words it took, -1 on error. */
 static int read_flag(const Opt *table, CommandLine *c, int argc, char **argv, int i, Err *err)
 {
@@ -398,7 +406,7 @@ static int read_flag(const Opt *table, CommandLine *c, int argc, char **argv, in
     Setting s = {o, key + n + 1};
     const char *next = i + 1 < argc ? argv[i + 1] : NULL;
     int used = 1;
-    if (key[n] != '=' && o->type == OPT_BOOL && !(next && truth(next) >= 0)) {
+    if (key[n] != '=' && is_switch(o, next)) {
         s.text = "true";
     } else if (key[n] != '=') {
         if (!next || (next[0] == '-' && next[1] == '-')) {

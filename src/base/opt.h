@@ -12,7 +12,8 @@
  *   };
  *
  * Accepted on the command line, all the same:  --max_steps 10   --max-steps=10   max_steps=10   and in a recipe file
- * `max_steps: 10`.  The command line wins over the recipe, the recipe over the default.  `--flag` alone sets a boolean.
+ * `max_steps: 10`.  The command line wins over the recipe, the recipe over the default.  `--flag` alone sets a boolean, or
+ * a choice that can be "true".
  * Unknown keys are errors that name the nearest known one; values out of range say what is allowed; a recipe error
  * carries path:line.  Wrong usage sets err->usage (exit status 2).
  */

@@ -6,8 +6,14 @@
 #include "base/progress.h"
 #include "kernels/kernels_impl.h"
 
-/* Rows, elements, elements of a weight and runs that a measurement has at most. */
-enum { MOST_ROWS = 1024, MOST_COUNT = 1 << 22, MOST_WEIGHTS = 1 << 25, MOST_RUNS = 5 };
+/* Rows, rows of a product, elements, elements of a weight and runs that a measurement has at most. */
+enum { MOST_ROWS = 1024, MOST_INPUTS = 4096, MOST_COUNT = 1 << 22, MOST_WEIGHTS = 1 << 25, MOST_RUNS = 5 };
+
+/*
+ * A call within a step takes longer than the same call over and over: it also finds its code, its page tables and its
+ * thread's stack cold, and what it writes evicts what others wait for.  Found by comparing five runs with their plans.
+ */
+static const double AMONG_OTHERS = 1.1;
 
 /* Bytes of made-up numbers, which are repeated: they stand at the start of the arena. */
 enum { PATTERN = 1 << 18 };
@@ -65,6 +71,7 @@ static int64_t coarse(int64_t size, int64_t most)
 
 typedef struct Measure {
     DryKind kind;
+    size_t cold;     /* operands from there on in the arena are found in memory, not in the caches; 0: none */
     int runs;        /* -1 at first */
     double measured; /* its size */
     double start, all, seconds[MOST_RUNS];
@@ -91,12 +98,27 @@ static bool must_measure(Measure *m, int slot, int64_t size, int64_t most, const
     return true;
 }
 
+/*
+ * The made-up numbers from `start` on.  A model and what it keeps for the backward pass are larger than the caches: what
+ * a step touched long ago has been driven out since.
+ */
+static void drop_from_caches(size_t start)
+{
+#if defined(__x86_64__)
+    for (size_t at = start; at < run->numbers.used; at += 64) __builtin_ia32_clflush(run->numbers.base + at);
+    __builtin_ia32_mfence();
+#else
+    (void)start;
+#endif
+}
+
 /* while (measure_again(m)) call: one run that does not count, then two or more. */
 static bool measure_again(Measure *m)
 {
     double seconds = now_seconds() - m->start;
     if (m->runs >= 1) m->all += m->seconds[m->runs - 1] = seconds;
     m->runs++;
+    if (m->cold) drop_from_caches(m->cold);
     m->start = now_seconds();
     return m->runs <= 2 || (m->runs <= MOST_RUNS && m->all < 0.01);
 }
@@ -112,7 +134,7 @@ static void measure_end(Measure *m, int64_t size)
 {
     int n = m->runs - 1;
     qsort(m->seconds, (size_t)n, sizeof *m->seconds, ascending);
-    double seconds = m->seconds[(n - 1) / 2];
+    double seconds = AMONG_OTHERS * m->seconds[(n - 1) / 2];
     run->seconds += seconds * (double)size / m->measured;
     m->kind.seconds = seconds * m->kind.size / m->measured;
     vec_push(&run->kind, m->kind);
@@ -162,7 +184,6 @@ static void numbers_for_swiglu(Swiglu *s, const Swiglu *like, int64_t n, int64_t
     if (like->y) s->y = matrix(n, m);
 }
 
-/* What is measured finds its weight in the caches; in a step it has been driven out since the last use. */
 static void dry_product(const MatmulArgs *a, int slot)
 {
     Clipped c = clipped_weights(a);
@@ -170,13 +191,13 @@ static void dry_product(const MatmulArgs *a, int slot)
     int in = nt ? c.w.in : c.w.out, out = nt ? c.w.out : c.w.in, r = !a->w2 ? 0 : nt ? a->w2->in : a->w2->out;
     int flags = (a->bias ? 1 : 0) + (a->add ? 2 : 0) + (a->swiglu ? 4 : 0) + 8 * (int)a->y_type;
     int64_t size = (int64_t)((double)a->n * c.share);
-    if (run) by_bytes((double)a->w->out * a->w->in * (double)dtype_size(run->real.dtype));
     Measure m;
-    if (!must_measure(&m, slot, size, MOST_ROWS, DIMS(out, in, r, flags, 0))) return;
+    if (!must_measure(&m, slot, size, MOST_INPUTS, DIMS(out, in, r, flags, 0))) return;
     MatmulArgs g = *a;
     Swiglu swiglu;
     g.n = (int)m.kind.size;
     g.x = matrix(g.n, in);
+    m.cold = run->numbers.used; /* x alone was made a moment ago */
     c.w.data = matrix(out, in);
     c.w.quant = NULL;
     g.w = &c.w;
@@ -204,13 +225,13 @@ static void dry_matmul_tn(float *dw, const void *dy, const void *x, int n, int o
     if (run) note_scratch((int64_t)n * (in < out ? in : out), run->real.dtype); /* the narrower one, transposed */
     int cols = (int64_t)out * in > MOST_WEIGHTS ? MOST_WEIGHTS / in : out;
     int64_t size = (int64_t)n * out / cols;
-    by_bytes(2.0 * out * in * sizeof *dw);
     Measure m;
-    if (!must_measure(&m, SLOT_matmul_tn, size, MOST_ROWS, DIMS(cols, in))) return;
+    if (!must_measure(&m, SLOT_matmul_tn, size, MOST_INPUTS, DIMS(cols, in))) return;
     int rows = (int)m.kind.size;
-    dw = numbers((int64_t)cols * in, DT_F32);
     dy = matrix(rows, cols);
+    m.cold = run->numbers.used;
     x = matrix(rows, in);
+    dw = numbers((int64_t)cols * in, DT_F32);
     MEASURE(&m, run->real.matmul_tn(dw, dy, x, rows, cols, in));
     measure_end(&m, size);
 }
@@ -535,7 +556,7 @@ void kernels_dry(Kernels *k, DType dtype)
 /* What `accumulate` does with far more than the caches hold: two reads and a write. */
 static double measure_memory(DryRun *r)
 {
-    enum { COUNT = 1 << 24 };
+    enum { COUNT = 1 << 26 };
     double best = 0;
     void *y = matrix(1, COUNT), *x = matrix(1, COUNT);
     for (int i = 0; i < 3; i++) {

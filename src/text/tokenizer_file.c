@@ -3,24 +3,101 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_scan.h"
 #include "text/tokenizer_parts.h"
 #include "text/unicode.h"
 
 enum { FILE_MAX_BYTES = 256 << 20, ID_LIMIT = 1 << 22 };
 
-/* ---- vocabulary and merges ---- */
+/*
+ * A tokenizer.json with its two large values taken out: a tree of them would cost more time than all the rest of a
+ * program's start.
+ */
+typedef struct Source {
+    JsonScan vocab, merges; /* at the values; text NULL: there is none of the right kind */
+    Buf rest;               /* the file with empty values in their places, and as many lines */
+} Source;
 
-static int read_vocab(Tokenizer *t, const json_t *model, Err *err)
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
+
+/* Appends what stands before the value at s, from *kept on, and an empty value of as many lines; goes past the value. */
+static void take_out(Source *src, JsonScan *s, const char **kept)
 {
-    const json_t *vocab, *id;
-    const char *token;
-    if (json_get_object(model, "vocab", &vocab, true, err)) return -1;
-    json_object_foreach((json_t *)vocab, token, id)
-    {
-        json_int_t v = json_is_integer(id) ? json_integer_value(id) : -1;
-        if (v < 0 || v >= ID_LIMIT) return err_set(err, "vocab: the id of \"%s\" is not in 0..%d", token, ID_LIMIT - 1);
-        map_set_str(&t->id_of, token, v);
+    const char *from = s->at;
+    buf_add(&src->rest, *kept, (size_t)(from - *kept));
+    if (!json_scan_skip(s)) return;
+    buf_byte(&src->rest, *from);
+    for (const char *p = from; p < s->at; p++)
+        if (*p == '\n') buf_byte(&src->rest, '\n');
+    *kept = s->at - 1;
+}
+
+static bool is_value(const JsonScan *s, const char *key, char open)
+{
+    return !strcmp(s->string.data, key) && *s->at == open;
+}
+
+static void open_model(Source *src, JsonScan *s, const char **kept)
+{
+    while (json_scan_member(s)) {
+        JsonScan *table = is_value(s, "vocab", '{') ? &src->vocab : is_value(s, "merges", '[') ? &src->merges : NULL;
+        if (table) {
+            *table = *s;
+            table->string = (Buf){0};
+            take_out(src, s, kept);
+        } else {
+            json_scan_skip(s);
+        }
     }
+}
+
+/* Where the text is no JSON, all of it is left to those who can say why. */
+static void source_open(Source *src, const char *text, size_t n)
+{
+    *src = (Source){0};
+    JsonScan s = json_scan(text, n);
+    const char *kept = text;
+    json_scan_enter(&s, '{');
+    while (json_scan_member(&s)) {
+        if (!is_value(&s, "model", '{')) json_scan_skip(&s);
+        else if (json_scan_enter(&s, '{')) open_model(src, &s, &kept);
+    }
+    if (!json_scan_done(&s)) {
+        src->rest.len = 0;
+        kept = text;
+    }
+    buf_add(&src->rest, kept, n - (size_t)(kept - text));
+    json_scan_release(&s);
+}
+
+static void source_release(Source *src)
+{
+    json_scan_release(&src->vocab);
+    json_scan_release(&src->merges);
+    buf_release(&src->rest);
+}
+
+/* ---- vocabulary and merges --------------------------------------------------------------------------------------- */
+
+static int not_json(const JsonScan *s, const char *what, Err *err)
+{
+    return err_set(err, "%s: line %d: not valid JSON", what, json_scan_line(s));
+}
+
+static int add_token(Tokenizer *t, JsonScan *s, Err *err)
+{
+    const char *token = s->string.data;
+    int64_t id = -1;
+    int known = t->id_of.n;
+    if (!json_scan_integer(s, &id) || id < 0 || id >= ID_LIMIT)
+        return err_set(err, "vocab: the id of \"%s\" is not in 0..%d", token, ID_LIMIT - 1);
+    map_set(&t->id_of, token, s->string.len, id);
+    if (t->id_of.n == known) return err_set(err, "vocab: \"%s\" is there twice", token);
+    return strlen(token) == s->string.len ? 0 : err_set(err, "vocab: \"%s\" goes on behind a NUL", token);
+}
+
+static int find_bytes(Tokenizer *t, Err *err)
+{
     for (int b = 0; b < 256; b++) {
         Buf name = {0};
         char byte = (char)b;
@@ -36,51 +113,75 @@ static int read_vocab(Tokenizer *t, const json_t *model, Err *err)
     return 0;
 }
 
-/* The two sides of a merge, "a b" or ["a", "b"]. */
-static int merge_sides(const json_t *v, const char *side[2], size_t len[2])
+static int read_vocab(Tokenizer *t, Source *src, const json_t *model, Err *err)
 {
-    if (json_is_string(v)) {
-        const char *s = json_string_value(v), *space = strchr(s, ' ');
-        if (!space || strchr(space + 1, ' ')) return -1;
-        side[0] = s, len[0] = (size_t)(space - s);
-        side[1] = space + 1, len[1] = strlen(side[1]);
-        return 0;
-    }
-    if (json_array_size(v) != 2) return -1;
-    for (size_t k = 0; k < 2; k++) {
-        const json_t *part = json_array_get(v, k);
-        if (!json_is_string(part)) return -1;
-        side[k] = json_string_value(part), len[k] = json_string_length(part);
-    }
-    return 0;
+    const json_t *vocab;
+    JsonScan *s = &src->vocab;
+    if (json_get_object(model, "vocab", &vocab, true, err)) return -1;
+    json_scan_enter(s, '{');
+    while (json_scan_member(s))
+        if (add_token(t, s, err)) return s->bad ? not_json(s, "vocab", err) : -1;
+    return s->bad ? not_json(s, "vocab", err) : find_bytes(t, err);
 }
 
-static int read_merges(Tokenizer *t, const json_t *model, Err *err)
+/* The two sides of a merge, "a b" or ["a", "b"]; joined holds both. */
+static int merge_sides(JsonScan *s, Buf *joined, size_t *left)
+{
+    buf_clear(joined);
+    if (json_scan_string(s)) {
+        const char *text = s->string.data, *space = strchr(text, ' ');
+        if (!space || strchr(space + 1, ' ')) return -1;
+        *left = (size_t)(space - text);
+        buf_add(joined, text, *left);
+        buf_add(joined, space + 1, s->string.len - *left - 1);
+        return 0;
+    }
+    if (!json_scan_enter(s, '[')) return -1;
+    int n = 0;
+    for (; json_scan_element(s); n++) {
+        if (n == 2 || !json_scan_string(s)) return -1;
+        if (n == 1) *left = joined->len;
+        buf_add(joined, s->string.data, s->string.len);
+    }
+    return n == 2 ? 0 : -1;
+}
+
+static int add_merge(Tokenizer *t, JsonScan *s, Buf *joined, int rank, Err *err)
+{
+    size_t cut;
+    int64_t left, right, id;
+    if (merge_sides(s, joined, &cut))
+        return err_set(err, "merges[%d] is neither \"left right\" nor [left, right]", rank);
+    const char *text = joined->data;
+    if (map_get(&t->id_of, text, cut, &left) && map_get(&t->id_of, text + cut, joined->len - cut, &right) &&
+        map_get(&t->id_of, text, joined->len, &id)) {
+        merges_set(&t->merges, (int)left, (int)right, rank, (int)id);
+        return 0;
+    }
+    return err_set(err, "merges[%d]: \"%.*s\", \"%s\" or both together are not in the vocabulary", rank, (int)cut, text,
+                   text + cut);
+}
+
+static int count_elements(JsonScan s)
+{
+    int n = 0;
+    s.string = (Buf){0};
+    for (json_scan_enter(&s, '['); json_scan_element(&s); n++) json_scan_skip(&s);
+    return n;
+}
+
+static int read_merges(Tokenizer *t, Source *src, const json_t *model, Err *err)
 {
     const json_t *merges;
-    if (json_get_array(model, "merges", &merges, true, err)) return -1;
-    int n = (int)json_array_size(merges), rc = 0;
+    JsonScan *s = &src->merges;
     Buf joined = {0};
-    merges_init(&t->merges, n);
-    for (int rank = 0; rank < n && !rc; rank++) {
-        const char *side[2];
-        size_t len[2];
-        int64_t left, right, id;
-        if (merge_sides(json_array_get(merges, (size_t)rank), side, len)) {
-            rc = err_set(err, "merges[%d] is neither \"left right\" nor [left, right]", rank);
-            break;
-        }
-        buf_clear(&joined);
-        buf_add(&joined, side[0], len[0]);
-        buf_add(&joined, side[1], len[1]);
-        if (!map_get(&t->id_of, side[0], len[0], &left) || !map_get(&t->id_of, side[1], len[1], &right) ||
-            !map_get(&t->id_of, joined.data, joined.len, &id))
-            rc = err_set(err, "merges[%d]: \"%.*s\", \"%.*s\" or both together are not in the vocabulary", rank,
-                         (int)len[0], side[0], (int)len[1], side[1]);
-        else merges_set(&t->merges, (int)left, (int)right, rank, (int)id);
-    }
+    int rc = 0;
+    if (json_get_array(model, "merges", &merges, true, err)) return -1;
+    merges_init(&t->merges, count_elements(*s));
+    json_scan_enter(s, '[');
+    for (int rank = 0; !rc && json_scan_element(s); rank++) rc = add_merge(t, s, &joined, rank, err);
     buf_release(&joined);
-    return rc;
+    return s->bad ? not_json(s, "merges", err) : rc;
 }
 
 static int refuse_text(const json_t *model, const char *key, Err *err)
@@ -90,7 +191,7 @@ static int refuse_text(const json_t *model, const char *key, Err *err)
     return *s ? err_set(err, "%s \"%s\" is not supported", key, s) : 0;
 }
 
-static int read_model(Tokenizer *t, const json_t *root, Err *err)
+static int read_model(Tokenizer *t, Source *src, const json_t *root, Err *err)
 {
     const json_t *model;
     const char *type = "BPE"; /* old files leave it out */
@@ -100,8 +201,8 @@ static int read_model(Tokenizer *t, const json_t *root, Err *err)
     if (strcmp(type, "BPE")) return err_set(err, "model: type %s is not supported, only BPE", type);
     if (json_get_num(model, "dropout", &dropout, false, err) || refuse_text(model, "continuing_subword_prefix", err) ||
         refuse_text(model, "end_of_word_suffix", err) ||
-        json_get_bool(model, "ignore_merges", &t->ignore_merges, false, err) || read_vocab(t, model, err) ||
-        read_merges(t, model, err))
+        json_get_bool(model, "ignore_merges", &t->ignore_merges, false, err) || read_vocab(t, src, model, err) ||
+        read_merges(t, src, model, err))
         return err_context(err, "model");
     return dropout > 0 ? err_set(err, "model: dropout %g is not supported", dropout) : 0;
 }
@@ -326,10 +427,10 @@ static int index_tokens(Tokenizer *t, int n_vocab, Err *err)
     return 0;
 }
 
-static int read_tokenizer(Tokenizer *t, const json_t *root, const json_t *config, Err *err)
+static int read_tokenizer(Tokenizer *t, Source *src, const json_t *root, const json_t *config, Err *err)
 {
     if (!json_is_object(root)) return err_set(err, "expected an object, got %s", json_kind(root));
-    if (read_model(t, root, err)) return -1;
+    if (read_model(t, src, root, err)) return -1;
     if (read_normalizer(t, json_object_get(root, "normalizer"), 0, err)) return err_context(err, "normalizer");
     if (read_pre_tokenizer(t, json_object_get(root, "pre_tokenizer"), err)) return err_context(err, "pre_tokenizer");
     if (read_decoder(json_object_get(root, "decoder"), 0, err)) return err_context(err, "decoder");
@@ -339,35 +440,39 @@ static int read_tokenizer(Tokenizer *t, const json_t *root, const json_t *config
     return index_tokens(t, n_vocab, err);
 }
 
-static Tokenizer *tokenizer_from(const json_t *root, const json_t *config, Err *err)
+static Tokenizer *tokenizer_from(const char *text, size_t n, const char *path, const json_t *config, Err *err)
 {
-    Tokenizer *t = xcalloc(1, sizeof *t);
-    if (!read_tokenizer(t, root, config, err)) return t;
-    tokenizer_free(t);
-    return NULL;
+    Source src;
+    source_open(&src, text, n);
+    json_t *root =
+        path ? json_parse_file(src.rest.data, src.rest.len, path, err) : json_parse(src.rest.data, src.rest.len, err);
+    Tokenizer *t = root ? xcalloc(1, sizeof *t) : NULL;
+    if (root && read_tokenizer(t, &src, root, config, err)) {
+        if (path) err_context(err, "%s", path);
+        tokenizer_free(t);
+        t = NULL;
+    }
+    json_decref(root);
+    source_release(&src);
+    return t;
 }
 
 Tokenizer *tokenizer_parse(const char *json, size_t n, Err *err)
 {
-    json_t *root = json_parse(json, n, err);
-    Tokenizer *t = root ? tokenizer_from(root, NULL, err) : NULL;
-    json_decref(root);
-    return t;
+    return tokenizer_from(json, n, NULL, NULL, err);
 }
 
 Tokenizer *tokenizer_load(const char *model_dir, Err *err)
 {
     Tokenizer *t = NULL;
     char *path = path_join(model_dir, "tokenizer.json"), *config_path = path_join(model_dir, "tokenizer_config.json");
-    json_t *config = NULL, *root = json_load_path(path, FILE_MAX_BYTES, err);
-    if (!root && !file_exists(path))
+    json_t *config = NULL;
+    Buf text = {0};
+    if (file_read(&text, path, FILE_MAX_BYTES, err) && !file_exists(path))
         err_hint(err, "a model folder has a tokenizer.json; vocab.json and merges.txt alone are not read");
-    if (root && file_exists(config_path)) config = json_load_path(config_path, FILE_MAX_BYTES, err);
-    if (root && (config || !file_exists(config_path))) {
-        t = tokenizer_from(root, config, err);
-        if (!t) err_context(err, "%s", path);
-    }
-    json_decref(root);
+    if (!err->msg[0] && file_exists(config_path)) config = json_load_path(config_path, FILE_MAX_BYTES, err);
+    if (!err->msg[0]) t = tokenizer_from(text.data, text.len, path, config, err);
+    buf_release(&text);
     json_decref(config);
     free(path);
     free(config_path);

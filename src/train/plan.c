@@ -8,9 +8,8 @@
 #include "base/progress.h"
 #include "kernels/dry.h"
 
+enum { TASK_SCRATCH = 2 << 20 }; /* bytes that a kernel takes for itself, for each thread */
 /* Samples and batches that are looked at, batches that are timed, batches that may need most. */
-/* Of the kernels, for each thread. */
-enum { TASK_SCRATCH = 2 << 20 };
 enum { MOST_SAMPLES = 1024, MOST_BATCHES = 512, MOST_TIMED = 48, LARGEST = 3 };
 
 typedef VEC(Batch *) Batches;

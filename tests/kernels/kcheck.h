@@ -45,7 +45,6 @@ typedef struct Problem {
     AttnArgs attn;
     double large;     /* factor of Fill LARGE */
     double magnitude; /* size of the terms that are summed where the sum may cancel, else 0 */
-    double flops;
     Rng rng;
 } Problem;
 

@@ -47,7 +47,6 @@ static void setup_matmul_nt(Problem *p)
     add_adapter(p, out);
     array_add(p, IN, AS_T, p->round % 3 ? out : 0);
     p->magnitude = sum_magnitude(x, w, p->s.e + ADAPTER_R);
-    p->flops = 2.0 * (double)(n * out * in);
 }
 
 /* As above, with a weight that has a copy in fewer bits: the array holds the values of the copy. */
@@ -87,7 +86,6 @@ static void setup_matmul_nn(Problem *p)
     add_adapter(p, in);
     array_add(p, IN, AS_T, 0);
     p->magnitude = sum_magnitude(x, w, p->s.d + ADAPTER_R);
-    p->flops = 2.0 * (double)(n * out * in);
 }
 
 /* Beside an activation the product is rounded to T before it goes on: half a unit of its own size more. */
@@ -129,7 +127,6 @@ static void setup_matmul_tn(Problem *p)
     array_add(p, INOUT, AS_F32, out * in);
     Array *dy = array_add(p, IN, AS_T, n * out), *x = array_add(p, IN, AS_T, n * in);
     p->magnitude = sum_magnitude(x, dy, p->s.n);
-    p->flops = 2.0 * (double)(n * out * in);
 }
 
 static void setup_bias_bwd(Problem *p)
@@ -315,18 +312,6 @@ static const struct {
     {{(AttnSeg[]){{0, 530, 0, 1}}, (Span[]){{0, 530}}, 1, false, (int[]){0, 1}, 1}, 530, 530},
 };
 
-/* Query-key pairs times four products of hd per pair, forward. */
-static double attn_flops(const AttnArgs *a)
-{
-    double pairs = 0;
-    for (int s = 0; s < a->plan->n_seg; s++) {
-        const AttnSeg *seg = &a->plan->seg[s];
-        int nk = attn_keys(a->plan, seg);
-        for (int i = 0; i < seg->nq; i++) pairs += attn_seen(a->plan, seg, nk, i);
-    }
-    return 4 * pairs * a->h * a->hd;
-}
-
 static void setup_attn_args(Problem *p)
 {
     int h = p->s.e / 10, hk = p->s.e % 10, hd = p->s.d, i = p->s.n;
@@ -342,7 +327,6 @@ static void setup_attn_args(Problem *p)
                          .scale = (float)(1 / sqrt(hd)),
                          .n_q = PLAN[i].n_q,
                          .n_k = PLAN[i].n_k};
-    p->flops = attn_flops(&p->attn);
 }
 
 static void setup_attention_fwd(Problem *p)
@@ -413,7 +397,6 @@ static void setup_attention_bwd(Problem *p)
     }
     double score = 1 + (double)a->scale * sum_magnitude(q, k, a->hd), ds = sum_magnitude(d_o, v, a->hd);
     p->magnitude = score * fmax(array_max(d_o), ds * (double)a->scale * fmax(array_max(q), array_max(k)));
-    p->flops *= 2.5;
 }
 
 /* ---- log-probabilities and optimizer: s = {n, v}, s.n = count ---------------------------------------------------- */
@@ -462,8 +445,7 @@ typedef struct Case {
     Setup setup;
     Caller call, oracle;
     const Shape *shape; /* up to the zero row */
-    Shape bench;
-    bool accumulates; /* has the flag */
+    bool accumulates;   /* has the flag */
 } Case;
 
 static const Shape MATMUL[] = {{1, 1, 1},     {3, 17, 5},     {1, 65, 63},   {17, 63, 65},   {65, 48, 33}, {8, 96, 64},
@@ -478,45 +460,41 @@ static const Shape ATTN[] = {{0, 1, 11},   {0, 64, 21},  {1, 16, 42},  {1, 5, 33
                              {1, 200, 31}, {9, 96, 11},  {8, 256, 11}, {2, 128, 21}, {0, 0, 0}};
 static const Shape VOCAB[] = {{1, 1, 0}, {3, 17, 0}, {17, 63, 0}, {5, 1000, 0}, {2, 20011, 0}, {0, 0, 0}};
 
-#define CASE(slot, setup, shapes, bench, acc)                                                                          \
+#define CASE(slot, setup, shapes, acc)                                                                                 \
     {                                                                                                                  \
-#slot, setup, call_##slot, oracle_##slot, shapes, bench, acc                                                   \
-    }
-#define S(...)                                                                                                         \
-    {                                                                                                                  \
-        __VA_ARGS__                                                                                                    \
+#slot, setup, call_##slot, oracle_##slot, shapes, acc                                                          \
     }
 static const Case CASES[] = {
-    CASE(matmul_nt, setup_matmul_nt, MATMUL, S(512, 4864, 896), true),
-    {"matmul_nt", setup_int8, call_matmul_quant, oracle_matmul_quant, MATMUL, S(8, 4864, 896), true},
-    {"matmul_nt", setup_int4, call_matmul_quant, oracle_matmul_quant, MATMUL, S(8, 4864, 896), true},
-    CASE(matmul_nn, setup_matmul_nn, MATMUL, S(512, 4864, 896), true),
-    CASE(matmul_nt, setup_matmul_nt_swiglu, MATMUL, S(512, 4864, 896), false),
-    CASE(matmul_nn, setup_matmul_nn_swiglu, MATMUL, S(512, 896, 4864), false),
-    CASE(matmul_tn, setup_matmul_tn, MATMUL, S(512, 4864, 896), false),
-    CASE(bias_bwd, setup_bias_bwd, ROWS, S(2048, 2048, 0), false),
-    CASE(accumulate, setup_accumulate, COUNT, S(4 << 20, 0, 0), false),
-    CASE(scale, setup_scale, COUNT, S(4 << 20, 0, 0), true),
-    CASE(from_f32, setup_from_f32, COUNT, S(4 << 20, 0, 0), false),
-    CASE(to_f32, setup_to_f32, COUNT, S(4 << 20, 0, 0), true),
-    CASE(swiglu_fwd, setup_add, COUNT, S(4 << 20, 0, 0), false),
-    CASE(swiglu_bwd, setup_swiglu_bwd, COUNT, S(4 << 20, 0, 0), true),
-    CASE(gelu_fwd, setup_unary, COUNT, S(4 << 20, 0, 0), false),
-    CASE(gelu_bwd, setup_gelu_bwd, COUNT, S(4 << 20, 0, 0), true),
-    CASE(dropout, setup_unary, COUNT, S(4 << 20, 0, 0), true),
-    CASE(rmsnorm_fwd, setup_rmsnorm_fwd, ROWS, S(2048, 2048, 0), false),
-    CASE(rmsnorm_bwd, setup_rmsnorm_bwd, ROWS, S(2048, 2048, 0), true),
-    CASE(rope, setup_rope, ROPE, S(8192, 128, 0), true),
-    CASE(gather_rows, setup_gather_rows, ROWS, S(2048, 2048, 0), false),
-    CASE(scatter_rows, setup_scatter_rows, ROWS, S(2048, 2048, 0), false),
-    CASE(put_rows, setup_put_rows, ROWS, S(2048, 2048, 0), false),
-    CASE(embed_fwd, setup_embed_fwd, ROWS, S(2048, 2048, 0), false),
-    CASE(embed_bwd, setup_embed_bwd, ROWS, S(2048, 2048, 0), false),
-    CASE(attention_fwd, setup_attention_fwd, ATTN, S(6, 128, 82), false),
-    CASE(attention_bwd, setup_attention_bwd, ATTN, S(6, 128, 82), false),
-    CASE(logprob_fwd, setup_logprob_fwd, VOCAB, S(64, 151936, 0), false),
-    CASE(logprob_bwd, setup_logprob_bwd, VOCAB, S(64, 151936, 0), false),
-    CASE(adamw, setup_adamw, COUNT, S(4 << 20, 0, 0), false),
-    CASE(sum_squares, setup_sum_squares, COUNT, S(4 << 20, 0, 0), false),
+    CASE(matmul_nt, setup_matmul_nt, MATMUL, true),
+    {"matmul_nt", setup_int8, call_matmul_quant, oracle_matmul_quant, MATMUL, true},
+    {"matmul_nt", setup_int4, call_matmul_quant, oracle_matmul_quant, MATMUL, true},
+    CASE(matmul_nn, setup_matmul_nn, MATMUL, true),
+    CASE(matmul_nt, setup_matmul_nt_swiglu, MATMUL, false),
+    CASE(matmul_nn, setup_matmul_nn_swiglu, MATMUL, false),
+    CASE(matmul_tn, setup_matmul_tn, MATMUL, false),
+    CASE(bias_bwd, setup_bias_bwd, ROWS, false),
+    CASE(accumulate, setup_accumulate, COUNT, false),
+    CASE(scale, setup_scale, COUNT, true),
+    CASE(from_f32, setup_from_f32, COUNT, false),
+    CASE(to_f32, setup_to_f32, COUNT, true),
+    CASE(swiglu_fwd, setup_add, COUNT, false),
+    CASE(swiglu_bwd, setup_swiglu_bwd, COUNT, true),
+    CASE(gelu_fwd, setup_unary, COUNT, false),
+    CASE(gelu_bwd, setup_gelu_bwd, COUNT, true),
+    CASE(dropout, setup_unary, COUNT, true),
+    CASE(rmsnorm_fwd, setup_rmsnorm_fwd, ROWS, false),
+    CASE(rmsnorm_bwd, setup_rmsnorm_bwd, ROWS, true),
+    CASE(rope, setup_rope, ROPE, true),
+    CASE(gather_rows, setup_gather_rows, ROWS, false),
+    CASE(scatter_rows, setup_scatter_rows, ROWS, false),
+    CASE(put_rows, setup_put_rows, ROWS, false),
+    CASE(embed_fwd, setup_embed_fwd, ROWS, false),
+    CASE(embed_bwd, setup_embed_bwd, ROWS, false),
+    CASE(attention_fwd, setup_attention_fwd, ATTN, false),
+    CASE(attention_bwd, setup_attention_bwd, ATTN, false),
+    CASE(logprob_fwd, setup_logprob_fwd, VOCAB, false),
+    CASE(logprob_bwd, setup_logprob_bwd, VOCAB, false),
+    CASE(adamw, setup_adamw, COUNT, false),
+    CASE(sum_squares, setup_sum_squares, COUNT, false),
 };
 enum { N_CASES = sizeof CASES / sizeof *CASES };

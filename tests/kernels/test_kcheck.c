@@ -1,9 +1,6 @@
 /*
  * kcheck: every slot x variant x number format against an f64 oracle made from the reference source.
  *
- *   test_kcheck            the tests
- *   test_kcheck --bench [slot]   time, GB/s, GFLOP/s and % of the machine's ceiling of every slot and variant
- *
  * A result may be wrong by four times what the plain f32 reference is wrong by on the same input, plus the rounding of
  * its format.  Attention in bf16 may also round probabilities and their gradients to bf16 before it multiplies them, as
  * tile units demand: each term of a sum may then be off by 2^-8 of its size.  Everything is run a second time inside a task, where all runs on one thread: the bits must be the same.
@@ -15,8 +12,6 @@
 
 #include <cmocka.h>
 
-#include "base/progress.h"
-#include "kernels/ceilings.h"
 #include "kernels/kcheck.h"
 
 #define REF_F64 1
@@ -507,56 +502,9 @@ static void test_nan(void **state)
     }
 }
 
-/* ---- bench ------------------------------------------------------------------------------------------------------- */
-
-static double best_seconds(const Case *c, const Problem *p, const Kernels *k)
-{
-    Memory m = memory_init(p, p->dtype);
-    double best = 1e9, started = now_seconds();
-    for (int i = 0; i < 20 && (i < 2 || now_seconds() - started < 0.5); i++) {
-        double t = now_seconds();
-        c->call(k, m.at, p);
-        best = fmin(best, now_seconds() - t);
-    }
-    memory_free(&m);
-    return best;
-}
-
-static void bench(const char *only)
-{
-    Ceilings top;
-    ceilings_measure(&top);
-    printf("ceilings: %.0f GFLOP/s f32, %.0f GFLOP/s bf16, %.0f GB/s read\n", top.f32_gflops, top.bf16_gflops,
-           top.read_gbs);
-    printf("%-14s %-5s %-7s %10s %8s %9s %6s\n", "slot", "type", "variant", "ms", "GB/s", "GFLOP/s", "%");
-    for (int i = 0; i < N_CASES; i++)
-        for (DType t = DT_F32; t <= DT_BF16; t++) {
-            const Case *c = &CASES[i];
-            if (only && !strstr(c->slot, only)) continue;
-            Tables all = tables_init(t);
-            Problem p = problem_init(c, t, c->bench, NORMAL, c->accumulates, 0);
-            double bytes = 0;
-            for (int a = 0; a < p.n_arrays; a++)
-                bytes += (double)p.a[a].n * (p.a[a].format == AS_F32 ? 4.0 : (double)dtype_size(t));
-            for (int v = 0; v < all.n; v++) {
-                if (variant_repeats(&all, v, c->slot)) continue;
-                double s = best_seconds(c, &p, &all.k[v]), gbs = bytes / s * 1e-9, gflops = p.flops / s * 1e-9;
-                double part =
-                    gflops > 0 ? gflops / (t == DT_BF16 ? top.bf16_gflops : top.f32_gflops) : gbs / top.read_gbs;
-                printf("%-14s %-5s %-7s %10.3f %8.1f %9.1f %6.1f\n", c->slot, dtype_name(t),
-                       variant_of(&all.k[v], c->slot), s * 1e3, gbs, gflops, 100 * part);
-            }
-            problem_free(&p);
-        }
-}
-
-int main(int argc, char **argv)
+int main(void)
 {
     pool_start(0);
-    if (argc > 1 && !strcmp(argv[1], "--bench")) {
-        bench(argc > 2 ? argv[2] : NULL);
-        return 0;
-    }
     static SlotTest slot[2 * N_CASES];
     enum { WHOLE = 9 };
     static struct CMUnitTest tests[2 * N_CASES + WHOLE] = {cmocka_unit_test(test_every_slot_has_a_case),

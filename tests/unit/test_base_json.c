@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/json.h"
+#include "base/json_scan.h"
 #include "scratch.h"
 
 static json_t *parse(const char *text)
@@ -169,12 +170,120 @@ static void values_round_trip(void **state)
     buf_release(&b);
 }
 
+/* ---- json_scan --------------------------------------------------------------------------------------------------- */
+
+/* The value at s as json_append writes it: objects, arrays, strings and integers. */
+static bool rewrite(JsonScan *s, Buf *to)
+{
+    int64_t v;
+    bool object = json_scan_enter(s, '{'), open = object || json_scan_enter(s, '[');
+    if (open) {
+        buf_byte(to, object ? '{' : '[');
+        for (int n = 0; object ? json_scan_member(s) : json_scan_element(s); n++) {
+            if (n) buf_byte(to, ',');
+            if (object) json_append_str(to, s->string.data, s->string.len);
+            if (object) buf_byte(to, ':');
+            if (!rewrite(s, to)) return false;
+        }
+        buf_byte(to, object ? '}' : ']');
+    } else if (json_scan_string(s)) {
+        json_append_str(to, s->string.data, s->string.len);
+    } else if (json_scan_integer(s, &v)) {
+        buf_printf(to, "%lld", (long long)v);
+    } else {
+        return false;
+    }
+    return !s->bad;
+}
+
+static void scanned_is_as_parsed(void **state)
+{
+    (void)state;
+    static const char *const TEXT[] = {
+        "{}",
+        "[]",
+        " [ ] ",
+        "{\"a\":1}",
+        "[1,-2,0,9223372036854775807]",
+        "[[],[[]],{}]",
+        "\"x\"",
+        "-7",
+        "{\"vocab\":{\"\xc4\xa0the\":12,\"\\\"\":3,\"\\u0041\\n\":4},\"merges\":[\"a b\",[\"\\\\\",\"c\"]]}",
+        "\n{ \"k\" :\t[ \"v\" , 1 ]\r\n, \"\":\"\\ud83d\\ude00\"}\n"};
+    for (size_t i = 0; i < sizeof TEXT / sizeof *TEXT; i++) {
+        json_error_t e;
+        json_t *v = json_loads(TEXT[i], JSON_DECODE_ANY, &e);
+        assert_non_null(v);
+        Buf want = {0}, got = {0};
+        json_append(&want, v);
+        JsonScan s = json_scan(TEXT[i], strlen(TEXT[i])), skip = s;
+        assert_true(rewrite(&s, &got) && json_scan_done(&s));
+        assert_string_equal(got.data, want.data);
+        assert_true(json_scan_skip(&skip) && json_scan_done(&skip));
+        json_scan_release(&s);
+        buf_release(&want), buf_release(&got);
+        json_decref(v);
+    }
+}
+
+/* What jansson refuses is refused, however it is cut short. */
+static void scanned_errors(void **state)
+{
+    (void)state;
+    static const char *const TEXT[] = {"",
+                                       "{",
+                                       "[",
+                                       "[1",
+                                       "[1,",
+                                       "[1,]",
+                                       "[,1]",
+                                       "[1 2]",
+                                       "{\"a\"}",
+                                       "{\"a\":}",
+                                       "{\"a\":1,}",
+                                       "{1:2}",
+                                       "{\"a\":1 \"b\":2}",
+                                       "[1}",
+                                       "{\"a\":1]",
+                                       "\"",
+                                       "\"a",
+                                       "\"\\\"",
+                                       "\"\\x\"",
+                                       "\"\\u12\"",
+                                       "\"\x80\"",
+                                       "\"\x01\"",
+                                       "[01]",
+                                       "-",
+                                       "[\"a\"b]",
+                                       "[99999999999999999999]",
+                                       "[1]]",
+                                       "[1] 2",
+                                       "\"\\ud800\"",
+                                       "[1.]",
+                                       "[1e]",
+                                       "[tru]"};
+    for (size_t i = 0; i < sizeof TEXT / sizeof *TEXT; i++) {
+        Buf got = {0};
+        JsonScan s = json_scan(TEXT[i], strlen(TEXT[i]));
+        if (rewrite(&s, &got) && json_scan_done(&s)) fail_msg("taken for JSON: %s", TEXT[i]);
+        json_scan_release(&s);
+        buf_release(&got);
+    }
+    JsonScan s = json_scan("[1,\n2,\n3 4]", 11);
+    assert_true(json_scan_enter(&s, '['));
+    while (json_scan_element(&s)) assert_true(json_scan_skip(&s));
+    assert_true(s.bad);
+    assert_int_equal(json_scan_line(&s), 3);
+    json_scan_release(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(getters_find_values),   cmocka_unit_test(absent_keys_leave_the_value),
         cmocka_unit_test(wrong_kinds_are_named), cmocka_unit_test(syntax_errors_have_a_place),
         cmocka_unit_test(strings_are_escaped),   cmocka_unit_test(values_round_trip),
+        cmocka_unit_test(scanned_is_as_parsed),  cmocka_unit_test(scanned_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ typedef struct Opts {
     int64_t max_steps, max_length;
     double learning_rate, beta;
     bool packing, shuffle;
-    int method;
+    int method, save_memory;
     StrList data, lora_target;
 } Opts;
 
@@ -37,6 +37,7 @@ static const Opt TABLE[] = {
     {"max_steps", OPT_INT, offsetof(Opts, max_steps), .def = "-1", .min = -1, .max = HUGE_VAL, .help = "-1: by epochs"},
     {"learning_rate", OPT_REAL, offsetof(Opts, learning_rate), .def = "1e-5", .alias = "lr", .min = 0, .max = 10,
      .help = "peak"},
+    {"save_memory", OPT_ENUM, offsetof(Opts, save_memory), .def = "auto", .choices = "auto|true|false", .help = "?"},
     {"beta", OPT_REAL, offsetof(Opts, beta), .help = "weight of the reference"},
     {"lora_target", OPT_LIST, offsetof(Opts, lora_target), .def = "q_proj,v_proj", .help = "names"},
     {0},
@@ -155,6 +156,27 @@ static void switches(void **state)
         Opts o;
         expect(&o, NULL, CASE[i].line);
         assert_int_equal(o.packing, CASE[i].want);
+        opt_release(TABLE, &o);
+    }
+}
+
+/* A choice that can be "true" stands alone for it, as a switch does. */
+static void switch_choices(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        int want;
+    } CASE[] = {{"model=m", 0},
+                {"model=m --save_memory", 1},
+                {"--save_memory --model m", 1},
+                {"--save_memory model=m", 1},
+                {"--save_memory false model=m", 2},
+                {"save_memory=auto --model m", 0}};
+    for (size_t i = 0; i < sizeof CASE / sizeof *CASE; i++) {
+        Opts o;
+        expect(&o, NULL, CASE[i].line);
+        assert_int_equal(o.save_memory, CASE[i].want);
         opt_release(TABLE, &o);
     }
 }
@@ -430,6 +452,7 @@ int main(void)
         cmocka_unit_test(defaults),
         cmocka_unit_test(spellings_are_equal),
         cmocka_unit_test(switches),
+        cmocka_unit_test(switch_choices),
         cmocka_unit_test(command_line_wins),
         cmocka_unit_test(lists_and_texts),
         cmocka_unit_test(operands_are_left),

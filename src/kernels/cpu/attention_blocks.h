@@ -45,11 +45,6 @@ typedef struct KeyCursor {
     int at;
 } KeyCursor;
 
-static inline int ceil_div(int n, int by)
-{
-    return (n + by - 1) / by;
-}
-
 static inline void columns_init(Columns *c, const AttnArgs *a, const Block *b, int kv, int lanes)
 {
     int per_kv = a->h / a->hk, query = b->first / per_kv, head = b->first % per_kv;

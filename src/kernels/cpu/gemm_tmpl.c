@@ -59,16 +59,6 @@ typedef struct Product {
     int slice;            /* of k, a multiple of K_STEP */
 } Product;
 
-static int ceil_div(int n, int by)
-{
-    return (n + by - 1) / by;
-}
-
-static int clip(int n, int at, int size)
-{
-    return n - at < size ? n - at : size;
-}
-
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 /* Kept from call to call: fresh pages cost more than the packing. In huge pages: tiles touch many rows at a time. */

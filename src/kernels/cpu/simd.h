@@ -62,6 +62,17 @@ static inline void put(T *y, int64_t i, float v)
 }
 #endif
 
+/* How many of n items are in the `size` from `at` on. */
+static inline int clip(int n, int at, int size)
+{
+    return n - at < size ? n - at : size;
+}
+
+static inline int ceil_div(int n, int by)
+{
+    return (n + by - 1) / by;
+}
+
 static inline int round_up(int n, int to)
 {
     return (n + to - 1) / to * to;

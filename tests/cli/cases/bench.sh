@@ -30,3 +30,7 @@ run bench images --images "$SCRATCH/img" --reps 1 --json | figures
 export CPU=ref
 run bench kernels --slot put_rows | figures
 run bench kernels --slot put_rows --json | figures
+run bench quant
+run bench quant --config "$CONFIG" | figures
+run bench peers --config "$CONFIG" --case decode --vision_cache "$SCRATCH/v"
+run bench peers --config "$CONFIG" --case score --vision_cache "$SCRATCH/v" --reps 1 --quiet | figures
