@@ -18,7 +18,8 @@ typedef enum RngPurpose {
     RNG_SUBSET,  /* file#500: (file, 0, 0) */
     RNG_DROPOUT, /* (step, layer, linear) */
     RNG_SAMPLE,  /* decoding: (sample, draw, position) */
-    RNG_TEST
+    RNG_TEST,
+    RNG_PHANTOM /* a case: (family, split and stream, number) */
 } RngPurpose;
 
 typedef struct Rng {

@@ -20,9 +20,11 @@
 #ifndef OSLER_IMAGE_IMAGE_H
 #define OSLER_IMAGE_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 #define IMAGE_MAX_PIXELS (1 << 28)
@@ -88,5 +90,7 @@ void image_patches(float *patches, const ImageProcessor *p, const ImagePlan *pla
 
 /* 8-bit RGB to a .png, .ppm or .pgm (gray: the mean of equal channels) file, by the ending of path. */
 int image_save(const Image *im, const char *path, Err *err);
+/* Appends the picture as a PNG file. fast: little compression, one channel where all three are equal. */
+int image_png(Buf *out, const Image *im, bool fast, Err *err);
 
 #endif

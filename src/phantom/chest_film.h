@@ -1,0 +1,34 @@
+/*
+ * chest_film.h - a frontal chest film, for every family that needs one.
+ *
+ * Attenuation is composed per pixel from the chest wall, two lungs of air, heart, mediastinum, spine, diaphragm and
+ * abdomen; ribs, clavicles and vessels are strokes added to it.  The patient's right is at the picture's left.
+ *
+ *   ChestFilm f = chest_film_draw(rng, 0);            anatomy that differs from patient to patient
+ *   f.ratio = 0.57;
+ *   chest_film_render(&canvas, &f, scanner, rng);
+ *
+ * Lengths are canvas units before placing.  The inner chest is 2 * f.half wide at its widest, from f.axis - f.half to
+ * f.axis + f.half; the heart's greatest width is ratio * 2 * half.
+ */
+#ifndef OSLER_PHANTOM_CHEST_FILM_H
+#define OSLER_PHANTOM_CHEST_FILM_H
+
+#include "phantom/canvas.h"
+#include "phantom/modality.h"
+
+typedef struct ChestFilm {
+    double ratio;              /* cardiothoracic */
+    bool mirrored;             /* heart and stomach on the patient's right */
+    double infant;             /* 0 adult .. 1 newborn: rounder chest, level ribs, no waist of the heart */
+    double axis, half;         /* midline, half of the greatest inner width */
+    double apex, dome, widest; /* heights: top of the lungs, of the right diaphragm, of the widest place */
+    double tilt;               /* of the heart's long axis, degrees */
+    double slope;              /* of the ribs */
+    double muscle;             /* thickness of the chest wall */
+} ChestFilm;
+
+ChestFilm chest_film_draw(Rng *rng, double infant);
+void chest_film_render(Canvas *c, const ChestFilm *f, const Scanner *s, Rng *rng);
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * families.h - the families of phantom cases, one declaration each; families.c has the table.
+ *
+ * adult medicine       family_chest_heart.c, family_ecg.c
+ * paediatrics          family_chest_heart.c, family_ecg.c
+ */
+#ifndef OSLER_PHANTOM_FAMILIES_H
+#define OSLER_PHANTOM_FAMILIES_H
+
+#include "phantom/family.h"
+
+extern const Family FAMILY_CHEST_HEART, FAMILY_CHEST_HEART_NEWBORN;
+extern const Family FAMILY_ECG_ADULT, FAMILY_ECG_INFANT;
+
+#endif

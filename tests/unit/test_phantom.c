@@ -1,0 +1,358 @@
+/*
+ * The phantom clinic.  Quantities are measured on the rendered pictures, by means that know nothing of how they were
+ * drawn; hashes of pixels and words tell that every compiler and machine makes the same cases.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "phantom/card.h"
+#include "phantom/deterministic.h"
+#include "phantom/family.h"
+
+static CaseSpec spec_of(const char *family, uint32_t number, int size)
+{
+    return (CaseSpec){.family = family_find(family), .split = SPLIT_TEST, .number = number, .seed = 7, .size = size};
+}
+
+static double gray_at(const Image *im, int x, int y)
+{
+    const unsigned char *p = im->rgb + 3 * ((size_t)y * (size_t)im->w + (size_t)x);
+    return (p[0] + p[1] + p[2]) / 3.0;
+}
+
+static const Finding *finding_of(const Case *c, const char *name, int image)
+{
+    for (int i = 0; i < c->findings; i++)
+        if (!strcmp(c->finding[i].name, name) && c->finding[i].image == image) return &c->finding[i];
+    return NULL;
+}
+
+static void test_functions_agree_with_libm(void **state)
+{
+    (void)state;
+    for (double x = -20; x < 20; x += 0.0137) {
+        assert_true(fabs(det_exp(x) / exp(x) - 1) < 1e-11);
+        assert_true(fabs(det_sin(x) - sin(x)) < 1e-11);
+        assert_true(fabs(det_cos(x) - cos(x)) < 1e-11);
+        assert_true(fabs(det_log(exp(x)) - log(exp(x))) < 1e-11);
+        for (double y = -3; y < 3; y += 0.7) assert_true(fabs(det_atan2(y, x) - atan2(y, x)) < 1e-11);
+    }
+    assert_int_equal(det_floor(-0.5), -1);
+    assert_int_equal(det_floor(2), 2);
+}
+
+/* ---- measuring films -------------------------------------------------------------------------------------------- */
+
+/* A row of the film, averaged over `rows` rows about y so that ribs blur. */
+static void read_row(double *out, const Image *im, int y, int rows)
+{
+    for (int x = 0; x < im->w; x++) {
+        out[x] = 0;
+        for (int k = -rows / 2; k <= rows / 2; k++) out[x] += gray_at(im, x, y + k) / (double)(rows / 2 * 2 + 1);
+    }
+}
+
+static double slope_at(const double *row, int x)
+{
+    return row[x + 2] + row[x + 1] - row[x - 1] - row[x - 2];
+}
+
+/* The place of the steepest rise (sign 1) or fall (-1) in [from, to), between pixels by a parabola. */
+static double steepest(const double *row, int from, int to, double sign)
+{
+    int at = from;
+    for (int x = from; x < to; x++)
+        if (sign * slope_at(row, x) > sign * slope_at(row, at)) at = x;
+    double a = slope_at(row, at - 1), b = slope_at(row, at), c = slope_at(row, at + 1), bend = a - 2 * b + c;
+    return at + 0.5 + (bend * sign < 0 ? det_clamp((a - c) / (2 * bend), -1, 1) : 0);
+}
+
+/* Greatest width of the chest and of the heart, row by row downwards, until the border leaps outwards: there the
+   diaphragm begins. */
+static double measure_ratio(const Image *im)
+{
+    double row[896], k = im->w / 112.0, left = im->w, right = 0, chest = 0, was_l = 0, was_r = im->w;
+    int mid = im->w / 2, margin = (int)(5 * k);
+    bool leapt_l = false, leapt_r = false;
+    for (int y = (int)(40 * k); y < (int)(90 * k); y++) {
+        read_row(row, im, y, (int)(3 * k));
+        double wall_l = steepest(row, margin, (int)(32 * k), -1);
+        double wall_r = steepest(row, (int)(80 * k), im->w - margin, 1);
+        if (!leapt_l && !leapt_r && wall_r - wall_l > chest) chest = wall_r - wall_l;
+        double l = steepest(row, (int)(wall_l + 3 * k), mid, 1);
+        double r = steepest(row, mid, (int)(wall_r - 3 * k), -1);
+        leapt_l = leapt_l || (y > 72 * k && l < was_l - 2 * k);
+        leapt_r = leapt_r || (y > 72 * k && r > was_r + 2 * k);
+        if (y > 60 * k && !leapt_l && l < left) left = l;
+        if (y > 60 * k && !leapt_r && r > right) right = r;
+        was_l = l, was_r = r;
+    }
+    return (right - left) / chest;
+}
+
+static void check_films(const char *family, int size)
+{
+    double worst = 0, sum = 0;
+    int n = 0;
+    for (uint32_t i = 0; i < 60; i++) {
+        Case c;
+        CaseSpec s = spec_of(family, i, size);
+        case_make(&c, &s);
+        for (int k = 0; k < c.images; k++, n++) {
+            double truth = finding_of(&c, "cardiothoracic ratio", k)->value, off = measure_ratio(&c.image[k]) - truth;
+            if (fabs(off) > worst) worst = fabs(off);
+            sum += off;
+        }
+        case_release(&c);
+    }
+    print_message("%s at %d: worst %.3f, mean %.4f of %d\n", family, size, worst, sum / n, n);
+    assert_true(worst <= 0.02);
+}
+
+static void test_ratio_is_on_the_film(void **state)
+{
+    (void)state;
+    check_films("chest-heart", 224);
+    check_films("chest-heart", 112);
+    check_films("chest-heart-newborn", 224);
+}
+
+/* ---- measuring strips ------------------------------------------------------------------------------------------- */
+
+/* Darkness of the upper lead's R peaks along x: the darkest of each column above the baseline's beats. */
+static int find_peaks(double *at, int most, const Image *im, int top, int bottom)
+{
+    int n = 0, w = im->w;
+    double ink[896];
+    for (int x = 0; x < w; x++) {
+        ink[x] = 0;
+        for (int y = top; y < bottom; y++) ink[x] += fmax(0, 150 - gray_at(im, x, y));
+    }
+    double high = 0;
+    for (int x = 0; x < w; x++) high = ink[x] > high ? ink[x] : high;
+    for (int x = 1; x + 1 < w && n < most; x++) {
+        if (ink[x] < 0.25 * high) continue;
+        double sum = 0, weight = 0;
+        int from = x;
+        for (; x < w && ink[x] >= 0.25 * high; x++) sum += ink[x] * (x + 0.5), weight += ink[x];
+        if (from <= 1 || x + 1 >= w) continue;
+        bool flank = n > 0 && sum / weight - at[n - 1] < w * 3 / 112.0; /* a spike's two flanks are one peak */
+        if (flank) at[n - 1] = (at[n - 1] + sum / weight) / 2;
+        else at[n++] = sum / weight;
+    }
+    return n;
+}
+
+/* Millimetres a pixel, from the thick lines of the paper: the spacing that fits the redness of the columns best. */
+static double find_scale(const Image *im)
+{
+    double best = -1, pitch = 0, k = im->w / 112.0;
+    for (double p = 8 * k; p < 11.5 * k; p += 0.005 * k) {
+        double re = 0, in = 0;
+        for (int x = 0; x < im->w; x++) {
+            double red = 0;
+            for (int y = im->h / 2; y < (int)(im->h * 0.66); y++) {
+                const unsigned char *q = im->rgb + 3 * ((size_t)y * (size_t)im->w + (size_t)x);
+                red += q[0] - q[1];
+            }
+            re += red * cos(2 * DET_PI * (x + 0.5) / p), in += red * sin(2 * DET_PI * (x + 0.5) / p);
+        }
+        double power = re * re + in * in;
+        if (power > best) best = power, pitch = p;
+    }
+    return 5 / pitch;
+}
+
+static void check_strips(const char *family, int size)
+{
+    double worst = 0;
+    for (uint32_t i = 0; i < 40; i++) {
+        Case c;
+        CaseSpec s = spec_of(family, i, size);
+        case_make(&c, &s);
+        for (int k = 0; k < c.images; k++) {
+            double at[32], truth = finding_of(&c, "R-R interval", k)->value;
+            int n = find_peaks(at, 32, &c.image[k], size * 10 / 112, size * 33 / 112);
+            double mm = n > 1 ? (at[n - 1] - at[0]) / (n - 1) * find_scale(&c.image[k]) : 0, off = fabs(mm / truth - 1);
+            if (off > worst) worst = off;
+        }
+        case_release(&c);
+    }
+    print_message("%s at %d: worst %.2f %%\n", family, size, 100 * worst);
+    assert_true(worst <= 0.02);
+}
+
+static void test_interval_is_on_the_strip(void **state)
+{
+    (void)state;
+    check_strips("ecg-adult", 224);
+    check_strips("ecg-infant", 224);
+    check_strips("ecg-adult", 112);
+}
+
+/* ---- words ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t hash_case(uint64_t h, const Case *c)
+{
+    h = hash_bytes(h, c->id, strlen(c->id));
+    h = hash_bytes(h, c->question, strlen(c->question));
+    h = hash_bytes(h, c->answer, strlen(c->answer));
+    h = hash_bytes(h, c->caption, strlen(c->caption));
+    for (int i = 0; i < N_STYLES; i++) h = hash_bytes(h, c->reasoning[i], strlen(c->reasoning[i]));
+    for (int i = 0; i < c->images; i++)
+        h = hash_bytes(h, c->image[i].rgb, 3 * (size_t)c->image[i].w * (size_t)c->image[i].h);
+    return h;
+}
+
+static void test_same_bits_everywhere(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family;
+        uint64_t hash;
+    } KNOWN[] = {
+        {"chest-heart", UINT64_C(0xe447fd7745959abe)},
+        {"chest-heart-newborn", UINT64_C(0x3b172321d43c9d0e)},
+        {"ecg-adult", UINT64_C(0xb683acd028224458)},
+        {"ecg-infant", UINT64_C(0x9ed8749c7af54b8a)},
+    };
+    int wrong = 0;
+    for (size_t f = 0; f < sizeof KNOWN / sizeof *KNOWN; f++) {
+        uint64_t h = HASH_INIT;
+        for (uint32_t i = 0; i < 6; i++) {
+            Case c;
+            CaseSpec s = spec_of(KNOWN[f].family, i, i == 5 ? 224 : 112);
+            s.shift = i == 4;
+            case_make(&c, &s);
+            h = hash_case(h, &c);
+            case_release(&c);
+        }
+        if (h != KNOWN[f].hash) print_message("%s: 0x%llx\n", KNOWN[f].family, (unsigned long long)h), wrong++;
+    }
+    assert_int_equal(wrong, 0);
+}
+
+/* A twin has the same truth, and every case's words hang together. */
+static void check_words(const Case *c, const Case *twin)
+{
+    assert_int_equal(twin->images, 0);
+    assert_string_equal(c->answer, twin->answer);
+    assert_string_equal(c->caption, twin->caption);
+    assert_non_null(strstr(twin->question, c->finding[0].text));
+    assert_null(strstr(c->question, c->finding[0].text));
+    for (int i = 0; i < N_STYLES; i++) {
+        const char *last = c->reasoning[i] + strlen(c->reasoning[i]) - strlen(c->answer_text) - 1;
+        assert_memory_equal(last, c->answer_text, strlen(c->answer_text)); /* ends with the answer and a stop */
+        assert_null(strstr(c->reasoning[i], "(null)"));
+    }
+    if (c->kind == ASK_CHOICE) assert_string_equal(c->option[c->answer[0] - 'A'], c->answer_text);
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    for (int f = 0; FAMILIES[f]; f++)
+        for (uint32_t i = 0; i < 40; i++) {
+            Case c, twin;
+            CaseSpec s = spec_of(FAMILIES[f]->name, i, 112);
+            case_make(&c, &s);
+            s.twin = true;
+            case_make(&twin, &s);
+            check_words(&c, &twin);
+            assert_int_equal(c.images, c.level == 4 && c.images == 2 ? 2 : 1);
+            case_release(&c);
+            case_release(&twin);
+        }
+}
+
+static void test_ids_and_splits(void **state)
+{
+    (void)state;
+    Map seen = {0};
+    for (int split = 0; split < N_SPLITS; split++)
+        for (uint32_t i = 0; i < 30; i++) {
+            Case c, again;
+            CaseSpec s = spec_of("ecg-adult", i, 112);
+            s.split = (Split)split;
+            case_make(&c, &s);
+            case_make(&again, &s);
+            assert_true(hash_case(HASH_INIT, &c) == hash_case(HASH_INIT, &again));
+            int64_t at;
+            assert_false(map_get_str(&seen, c.question, &at) && *c.vignette); /* no patient twice */
+            map_set_str(&seen, c.question, 1);
+            case_release(&c);
+            case_release(&again);
+        }
+    map_release(&seen);
+    Case c;
+    CaseSpec s = spec_of("ecg-adult", 123, 224);
+    s.level = 3, s.shift = true;
+    case_make(&c, &s);
+    assert_string_equal(c.id, "ecg-adult-test-000123-s7-l3-shift-224px");
+    assert_int_equal(c.level, 3);
+    case_release(&c);
+}
+
+/* Neither a constant nor the question alone gets far. */
+static void test_balance(void **state)
+{
+    (void)state;
+    Card card = {0};
+    int options = 0, n = 4000;
+    double chance = 0;
+    for (uint32_t i = 0; i < (uint32_t)n; i++) {
+        Case c;
+        int families = 0;
+        while (FAMILIES[families]) families++;
+        CaseSpec s = spec_of(FAMILIES[i % (uint32_t)families]->name, i, 112);
+        s.twin = true; /* the same truth, without the work of drawing */
+        case_make(&c, &s);
+        chance += c.kind == ASK_CHOICE ? 1.0 / c.options : c.kind == ASK_NUMBER ? 0.25 : 0.5;
+        options += c.options;
+        CardRow row = card_row(&c);
+        card_add(&card, &row);
+        case_release(&c);
+    }
+    print_message("constant %.1f %%, question only %.1f %%, chance %.1f %%\n", 100.0 * card_constant(&card) / n,
+                  100.0 * card_question_only(&card) / n, 100 * chance / n);
+    assert_true(options > 0);
+    assert_true(card_constant(&card) < chance + 0.03 * n);
+    assert_true(card_question_only(&card) < chance + 0.08 * n);
+    card_release(&card);
+}
+
+static void test_bad_specs(void **state)
+{
+    (void)state;
+    Err err = {0};
+    CaseSpec s = spec_of("chest-heart", 0, 100);
+    assert_int_equal(case_check(&s, &err), -1);
+    err_clear(&err);
+    s.size = 140;
+    assert_int_equal(case_check(&s, &err), 0);
+    s.level = 5;
+    assert_int_equal(case_check(&s, &err), -1);
+    assert_null(family_find("chest"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_functions_agree_with_libm),
+        cmocka_unit_test(test_ratio_is_on_the_film),
+        cmocka_unit_test(test_interval_is_on_the_strip),
+        cmocka_unit_test(test_same_bits_everywhere),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_ids_and_splits),
+        cmocka_unit_test(test_balance),
+        cmocka_unit_test(test_bad_specs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
