@@ -3,6 +3,7 @@
  *
  * adult medicine       family_chest_heart.c, family_ecg.c
  * paediatrics          family_chest_heart.c, family_ecg.c
+ * brain and senses     family_ventricles.c, family_haematoma.c
  */
 #ifndef OSLER_PHANTOM_FAMILIES_H
 #define OSLER_PHANTOM_FAMILIES_H
@@ -11,5 +12,6 @@
 
 extern const Family FAMILY_CHEST_HEART, FAMILY_CHEST_HEART_NEWBORN;
 extern const Family FAMILY_ECG_ADULT, FAMILY_ECG_INFANT;
+extern const Family FAMILY_VENTRICLES, FAMILY_HAEMATOMA;
 
 #endif
