@@ -97,6 +97,77 @@ static double windpipe(const ChestFilm *f, double x, double y)
     return 0.22 * sqrt(1 - u * u) * (1 - det_step(y, f->apex + 20, f->apex + 26));
 }
 
+/* ---- pneumothorax ----------------------------------------------------------------------------------------------- */
+
+double chest_film_hilum(const ChestFilm *f)
+{
+    return f->apex + 0.47 * (f->dome - f->apex);
+}
+
+/* The inner border of the ribs at height y, from the axis. */
+static double half_at(const ChestFilm *f, double y)
+{
+    double v = y < f->widest ? (f->widest - y) / (f->widest - f->apex) : 0, rest = 1 - v * v * v;
+    return rest > 0 ? f->half * sqrt(rest) : 0;
+}
+
+/* The top of the collapsed lung: an upright patient's air gathers above it. */
+static double lung_apex(const ChestFilm *f)
+{
+    return f->apex + 1.4 * f->rim;
+}
+
+/* The edge of the collapsed lung at height y, from the axis: the shape of the chest, lower and slimmer, so that the gap
+   at the hilum is the rim, and about half as much at the diaphragm.  A reader takes the steepest place of the chest
+   wall's edge for its border, 1 % within it, so the lung's edge lies as much within. */
+static double lung_edge(const ChestFilm *f, double y)
+{
+    double hilum = chest_film_hilum(f), high = f->widest - lung_apex(f);
+    double v = y < f->widest ? (f->widest - y) / high : 0, at = (f->widest - hilum) / high;
+    double rest = 1 - v * v * v;
+    if (rest <= 0) return 0;
+    double slim = (0.99 * half_at(f, hilum) - f->rim) / sqrt(1 - at * at * at);
+    return (slim + (f->half - 0.5 * f->rim - slim) * det_step(y, hilum, f->dome)) * sqrt(rest);
+}
+
+/* 1 in the rim of air, 0 in the lung. */
+static double rim_at(const ChestFilm *f, double x, double y, double fine)
+{
+    double off = f->rim_way * (x - f->axis);
+    return f->rim > 0 && off > 0 ? det_clamp((off - lung_edge(f, y)) * fine + 0.5, 0, 1) : 0;
+}
+
+/* The visceral pleura, a thin white line where the lung ends. */
+static void add_pleura(Canvas *c, const ChestFilm *f)
+{
+    enum { N = 33 };
+    double xy[2 * N], top = lung_apex(f) + 0.02;
+    int n = 0;
+    for (int i = 0; i < N; i++) {
+        double t = (double)i / (N - 1), y = top + (f->dome + 12 - top) * t * t; /* closer at the round top */
+        double edge = lung_edge(f, y), x = f->axis + f->rim_way * edge;
+        if (edge < 8) continue; /* hidden by the mediastinum */
+        if (y > dome_height(f, x)) break;
+        xy[2 * n] = x, xy[2 * n + 1] = y, n++;
+    }
+    mask_polyline(c, xy, n, 0.8);
+    mask_blur(c, 0.25);
+    canvas_add(c, GRAY(0.30));
+}
+
+/* Takes what was gathered in the mask out of the rim: vessels end at the pleura. */
+static void keep_rim_free(Canvas *c, const ChestFilm *f)
+{
+    for (int py = c->y0; py < c->y1; py++)
+        for (int px = c->x0; px < c->x1; px++) {
+            double x, y;
+            canvas_unit(c, px, py, &x, &y);
+            c->mask[(size_t)py * (size_t)c->size + (size_t)px] *= 1 - rim_at(f, x, y, c->scale * c->zoom);
+        }
+}
+
+/* ---- soft tissue ------------------------------------------------------------------------------------------------ */
+
 /* The outside of the body: neck, shoulders, flanks. */
 static double wall_depth(const ChestFilm *f, double x, double y)
 {
@@ -115,17 +186,15 @@ static double soft_tissue(const ChestFilm *f, const Heart *h, double x, double y
     double heart = heart_depth(h, f, x, y);
     double a = 1.62 * f->muscle * wall + 0.16 * (1 - above) + spine_depth(f, x, y);
     a -= air * (1 - 0.86 * heart);
+    if (f->rim > 0 && f->rim_way * (x - f->axis) > 0) {
+        /* free air absorbs nothing; the lung beside it holds less air than before */
+        double rim = rim_at(f, x, y, fine);
+        a -= (0.17 * rim - 0.008 * f->rim * (1 - rim)) * air * (1 - heart);
+    }
     return a - windpipe(f, x, y) + 0.12 * heart * above;
 }
 
 /* ---- bones and vessels ------------------------------------------------------------------------------------------ */
-
-/* The inner border of the ribs at height y, from the axis. */
-static double half_at(const ChestFilm *f, double y)
-{
-    double v = y < f->widest ? (f->widest - y) / (f->widest - f->apex) : 0, rest = 1 - v * v * v;
-    return rest > 0 ? f->half * sqrt(rest) : 0;
-}
 
 static void add_rib(Canvas *c, const ChestFilm *f, double y, double way)
 {
@@ -166,7 +235,7 @@ static void add_clavicle(Canvas *c, const ChestFilm *f, double way)
 /* Vessels fan out from the hilum, branching twice, thinner with each branch. */
 static void add_vessels(Canvas *c, const ChestFilm *f, double way, Rng *rng)
 {
-    double x0 = f->axis + way * 9.5, y0 = f->apex + 0.47 * (f->dome - f->apex) + (way < 0 ? 1.5 : 0);
+    double x0 = f->axis + way * 9.5, y0 = chest_film_hilum(f) + (way < 0 ? 1.5 : 0);
     for (int i = 0; i < 7; i++) {
         double angle = draw_between(rng, -0.15, 0.15) + 0.42 * (double)(i - 3), len = draw_between(rng, 10, 15);
         double x1 = x0 + way * len * det_cos(angle), y1 = y0 + len * det_sin(angle) * 1.5;
@@ -178,6 +247,7 @@ static void add_vessels(Canvas *c, const ChestFilm *f, double way, Rng *rng)
     }
     mask_ellipse(c, x0, y0, 3.4, 5.5, way * 12);
     mask_blur(c, 0.9);
+    if (f->rim > 0 && way * f->rim_way > 0) keep_rim_free(c, f);
     canvas_add(c, GRAY(0.13));
 }
 
@@ -196,6 +266,7 @@ void chest_film_render(Canvas *c, const ChestFilm *f, const Scanner *s, Rng *rng
         add_clavicle(c, f, way);
         add_vessels(c, f, way, rng);
     }
+    if (f->rim > 0) add_pleura(c, f);
     film_develop(c, s, 0.30, 2.15, rng);
     canvas_text(c, 3, 3, 6, "R", GRAY(0.95)); /* the marker of the patient's right */
 }

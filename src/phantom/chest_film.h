@@ -8,6 +8,9 @@
  *   f.ratio = 0.57;
  *   chest_film_render(&canvas, &f, scanner, rng);
  *
+ * A pneumothorax is a rim of air between the chest wall and the edge of the lung, f.rim wide at the height of the
+ * hilum, wider above, narrower below, with no vessels in it.
+ *
  * Lengths are canvas units before placing.  The inner chest is 2 * f.half wide at its widest, from f.axis - f.half to
  * f.axis + f.half; the heart's greatest width is ratio * 2 * half.
  */
@@ -26,9 +29,13 @@ typedef struct ChestFilm {
     double tilt;               /* of the heart's long axis, degrees */
     double slope;              /* of the ribs */
     double muscle;             /* thickness of the chest wall */
+    double rim;                /* of air at the hilum; 0: no pneumothorax */
+    double rim_way;            /* its side: -1 the patient's right, at the picture's left; 1 left */
 } ChestFilm;
 
 ChestFilm chest_film_draw(Rng *rng, double infant);
 void chest_film_render(Canvas *c, const ChestFilm *f, const Scanner *s, Rng *rng);
+/* The height of the hilum, where a rim is measured. */
+double chest_film_hilum(const ChestFilm *f);
 
 #endif

@@ -34,7 +34,7 @@
 #include "phantom/modality.h"
 #include "phantom/phantom.h"
 
-enum { MAX_QUANTITIES = 10, MAX_CLASSES = 6, MAX_PHRASES = 4, MAX_GROUPS = 3, MAX_STEPS = 8, MAX_HYPOTHESES = 5 };
+enum { MAX_QUANTITIES = 10, MAX_CLASSES = 6, MAX_PHRASES = 4, MAX_GROUPS = 4, MAX_STEPS = 8, MAX_HYPOTHESES = 5 };
 
 /* What is so: q[image][quantity], in the family's own order of quantities. */
 typedef struct Truth {
