@@ -108,7 +108,7 @@ void ultrasound_develop(Canvas *c, const Scanner *s, double range_db, Rng *rng)
     memcpy(echo, c->at, n * sizeof *echo);
     for (int part = 0; part < 2; part++) {
         if (part) memcpy(real, c->at, n * sizeof *real);
-        for (size_t i = 0; i < n; i++) c->at[i] = echo[i] * draw_normal(rng);
+        for (size_t i = 0; i < n; i++) c->at[i] = echo[i] * c->scale * draw_normal(rng);
         canvas_blur(c, 0.9 + s->blur, 0.5 + 0.5 * s->blur);
     }
     for (size_t i = 0; i < n; i++) {
