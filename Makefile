@@ -28,16 +28,18 @@ PNG    ?= $(call pkg,libpng)
 WEBP   ?= $(call pkg,libwebp)
 TIFF   ?= $(call pkg,libtiff-4)
 ZLIB   ?= $(call pkg,zlib)
+ZSTD   ?= $(call pkg,libzstd)
+SNAPPY ?= $(call pkg,snappy)
 GDCM   ?= $(if $(wildcard /usr/include/gdcm-3.0/gdcmReader.h),1)
 
-FEATURES := JPEG PNG WEBP TIFF ZLIB GDCM
+FEATURES := JPEG PNG WEBP TIFF ZLIB ZSTD SNAPPY GDCM
 $(foreach f,$(FEATURES),$(eval $(f) := $($(f)))) # look once, not at every use
 on = $(filter 1,$($(1)))
 CORE_PKGS := jansson yaml-0.1 libpcre2-8 libutf8proc
 
 FEATURE_DEFS := $(foreach f,$(FEATURES),$(if $(call on,$(f)),-DHAVE_$(f)=1,-DHAVE_$(f)=0))
 PKGS := $(CORE_PKGS) $(if $(call on,JPEG),libjpeg) $(if $(call on,PNG),libpng) $(if $(call on,WEBP),libwebp) \
-        $(if $(call on,TIFF),libtiff-4) $(if $(call on,ZLIB),zlib)
+        $(if $(call on,TIFF),libtiff-4) $(if $(call on,ZLIB),zlib) $(if $(call on,ZSTD),libzstd) $(if $(call on,SNAPPY),snappy)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 LIBS := $(PKG_LIBS) $(if $(call on,GDCM),-lgdcmMSFF -lgdcmDSED -lgdcmDICT -lgdcmCommon -lstdc++) -lpthread -lm -ldl
@@ -61,7 +63,7 @@ ISA_amx        := $(ISA_avx512bf16) -mamx-tile -mamx-bf16 -mamx-int8
 VEC := -fno-math-errno -fno-trapping-math -fassociative-math -fno-signed-zeros -freciprocal-math
 
 # ---- sources ---------------------------------------------------------------------------------------------------------
-MODULES ?= base kernels kernels/cpu tensor ops weights model text image data infer train api phantom
+MODULES ?= base kernels kernels/cpu tensor ops weights model text table image data infer train api phantom
 TEMPLATES := %_tmpl.c
 SRC   := $(foreach m,$(MODULES),$(filter-out $(TEMPLATES),$(wildcard src/$(m)/*.c)))
 SRCXX := $(if $(call on,GDCM),$(foreach m,$(MODULES),$(wildcard src/$(m)/*.cc)))

@@ -27,6 +27,8 @@ optional  libpng-dev        module libpng
 optional  libwebp-dev       module libwebp
 optional  libtiff-dev       module libtiff-4
 optional  zlib1g-dev        module zlib
+optional  libzstd-dev       module libzstd
+optional  libsnappy-dev     module snappy
 optional  libgdcm-dev       file /usr/include/gdcm-3.0/gdcmReader.h
 optional  clang-format      command clang-format
 END

@@ -63,6 +63,17 @@ void buf_printf(Buf *b, const char *fmt, ...)
     va_end(ap);
 }
 
+void buf_real(Buf *b, double x)
+{
+    char s[32];
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(s, sizeof s, "%.*g", digits, x);
+        double back = strtod(s, NULL);
+        if (back >= x && back <= x) break;
+    }
+    buf_str(b, s);
+}
+
 char *buf_take(Buf *b)
 {
     buf_reserve(b, 0);

@@ -29,7 +29,8 @@ void buf_byte(Buf *b, unsigned char c);
 void buf_str(Buf *b, const char *s);
 void buf_vprintf(Buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void buf_printf(Buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-char *buf_take(Buf *b); /* the string, now the caller's to free; b is empty after */
+void buf_real(Buf *b, double x); /* with as few digits as read back to the same number */
+char *buf_take(Buf *b);          /* the string, now the caller's to free; b is empty after */
 
 bool str_ends_with(const char *s, const char *ending);
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cmd/model_opts.h"
+#include "table/table.h"
 #include "text/unicode.h"
 #include "weights/names.h"
 
@@ -249,6 +250,18 @@ static int inspect_image(const InspectOpts *o, Err *err)
     return rc;
 }
 
+static int inspect_table(const char *path, Err *err)
+{
+    Table *t = table_open(path, err);
+    if (!t) return -1;
+    Buf b = {0};
+    table_describe(&b, t);
+    fputs(b.data, stdout);
+    buf_release(&b);
+    table_close(t);
+    return 0;
+}
+
 static int inspect_kernels(void)
 {
     enum { CAP = 64 };
@@ -268,19 +281,21 @@ static int run(void *opts, const StrList *operands, Err *err)
 {
     const InspectOpts *o = opts;
     int asked = (o->masks != NULL) + (o->image != NULL) + o->kernels + operands->n;
-    if (asked != 1) return usage_error(err, "inspect needs one of DIR, masks, image and kernels");
+    if (asked != 1) return usage_error(err, "inspect needs one of DIR, TABLE, masks, image and kernels");
     if (o->masks && !o->model.dir) return usage_error(err, "model is missing (masks are made with its tokenizer)");
     if (o->masks) return inspect_masks(o, err);
     if (o->image) return inspect_image(o, err);
     if (o->kernels) return inspect_kernels();
+    if (file_exists(operands->at[0]) && !dir_exists(operands->at[0])) return inspect_table(operands->at[0], err);
     return inspect_dir(operands->at[0], o->tensors, err);
 }
 
 const Verb VERB_INSPECT = {
     .name = "inspect",
-    .about = "looks into a checkpoint, an adapter, loss masks, an image or the kernels",
-    .usage = "osler inspect DIR | --masks FILE --model DIR | --image REF --out X.png | --kernels",
-    .details = "Masks: targets are green on a terminal and stand in [[ ]] elsewhere.",
+    .about = "looks into a checkpoint, an adapter, a table, loss masks, an image or the kernels",
+    .usage = "osler inspect DIR | TABLE | --masks FILE --model DIR | --image REF --out X.png | --kernels",
+    .details = "TABLE is a parquet, CSV, TSV or JSON file: its rows and columns are printed.\n"
+               "Masks: targets are green on a terminal and stand in [[ ]] elsewhere.",
     .table = TABLE,
     .size = sizeof(InspectOpts),
     .run = run,

@@ -4,7 +4,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/output.h"
-#include "data/json_rows.h"
+#include "table/json_rows.h"
 #include "text/unicode.h"
 
 typedef struct TokenizeOpts {

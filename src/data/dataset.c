@@ -5,9 +5,10 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/rng.h"
-#include "data/json_rows.h"
 #include "data/readers.h"
 #include "data/sample.h"
+#include "table/embedded.h"
+#include "table/parquet.h"
 
 /* Growth by doubling without a capacity of its own: the array is full where n is 0 or a power of two. */
 #define PUSH(array, n, item)                                                                                           \
@@ -50,11 +51,66 @@ int dataset_parse(Dataset *d, const char *path, const char *bytes, size_t n, Err
     return err_hint(err, "write one JSON object a line, or one list [...] of objects");
 }
 
+/* A row of a table as JSON; pictures in its cells become references to them. */
+static json_t *table_row(Table *t, int64_t row, const int *column, Cell *cell, Err *err)
+{
+    int n = table_columns(t);
+    if (table_read(t, row, column, n, cell, err)) return NULL;
+    json_t *out = json_object();
+    for (int i = 0; i < n; i++) {
+        const char *name = table_column_name(t, i);
+        bool pictures = embedded_match(&cell[i]), list = pictures && embedded_is_list(&cell[i]);
+        json_t *v = pictures ? list ? json_array() : NULL : cell_json(&cell[i], err);
+        for (int k = 0; pictures && k < embedded_count(&cell[i]); k++) {
+            char *ref = embedded_ref(path_basename(table_path(t)), row, name, k);
+            if (list) json_array_append_new(v, json_string(ref));
+            else v = json_string(ref);
+            free(ref);
+        }
+        if (v && json_object_set_new(out, name, v) == 0) continue;
+        err_context(err, "column %s", name);
+        json_decref(out);
+        return NULL;
+    }
+    return out;
+}
+
+/* Parquet, CSV and TSV: every row is read as if it were JSON with the columns as keys. */
+static int read_table(Dataset *d, Table *t, Err *err)
+{
+    const char *path = d->file[d->n_files - 1];
+    int n = table_columns(t), layout = -1;
+    if (table_rows(t) > INT32_MAX / 2) return err_set(err, "%s: that would be too many samples", path);
+    int *column = xcalloc((size_t)n + 1, sizeof *column);
+    Cell *cell = xcalloc((size_t)n + 1, sizeof *cell);
+    for (int i = 0; i < n; i++) column[i] = i;
+    char *dir = path_dirname(path);
+    for (int64_t row = 0; row < table_rows(t); row++) {
+        Err why = {0};
+        RowPlace at = table_place(t, row);
+        at.file = path;
+        add_row(d, at, table_row(t, row, column, cell, &why), dir, &layout, &why);
+    }
+    free(dir);
+    free(cell);
+    free(column);
+    return 0;
+}
+
 static int read_file(Dataset *d, const char *path, Err *err)
 {
     FileMap m;
     if (file_map(&m, path, err)) return -1;
-    int rc = dataset_parse(d, path, (const char *)m.data, m.size, err);
+    bool delimited = str_ends_with(path, ".csv") || str_ends_with(path, ".tsv");
+    int rc = 0;
+    if (delimited || parquet_match(m.data, m.size)) {
+        PUSH(d->file, d->n_files, xstrdup(path));
+        Table *t = table_open_memory(path, (const char *)m.data, m.size, err);
+        rc = t ? read_table(d, t, err) : -1;
+        table_close(t);
+    } else {
+        rc = dataset_parse(d, path, (const char *)m.data, m.size, err);
+    }
     file_unmap(&m);
     return rc;
 }

@@ -51,18 +51,6 @@ static int check_no_nul(const json_t *string, const char *what, Err *err)
     return err_set(err, "%s holds a NUL character", what);
 }
 
-/* A real number with as few digits as read back to the same number. */
-static char *real_text(double x)
-{
-    for (int digits = 1; digits < 17; digits++) {
-        char *s = xasprintf("%.*g", digits, x);
-        double back = strtod(s, NULL);
-        if (back >= x && back <= x) return s;
-        free(s);
-    }
-    return xasprintf("%.17g", x);
-}
-
 /* The text of row[key]; numbers become text. *out is NULL where the key is absent and not required. */
 static int read_text(char **out, const json_t *row, const char *key, bool required, Err *err)
 {
@@ -70,8 +58,11 @@ static int read_text(char **out, const json_t *row, const char *key, bool requir
     *out = NULL;
     if (!v || json_is_null(v)) return required ? err_set(err, "\"%s\" is missing", key) : 0;
     if (json_is_integer(v)) *out = xasprintf("%lld", (long long)json_integer_value(v));
-    else if (json_is_real(v)) *out = real_text(json_real_value(v));
-    else if (!json_is_string(v)) return err_set(err, "\"%s\" must be text or a number, got %s", key, json_kind(v));
+    else if (json_is_real(v)) {
+        Buf b = {0};
+        buf_real(&b, json_real_value(v));
+        *out = buf_take(&b);
+    } else if (!json_is_string(v)) return err_set(err, "\"%s\" must be text or a number, got %s", key, json_kind(v));
     else if (check_no_nul(v, key, err)) return -1;
     else *out = xstrdup(json_string_value(v));
     return 0;

@@ -12,13 +12,6 @@ const char *data_format_name(DataFormat f)
     return FORMAT_NAME[f];
 }
 
-char *row_place(char *out, size_t n, RowPlace at)
-{
-    if (at.line == at.text_line) snprintf(out, n, "%s:%d", at.file, at.line);
-    else snprintf(out, n, "%s:%d (element %d)", at.file, at.text_line, at.line);
-    return out;
-}
-
 void sample_release(Sample *s)
 {
     for (int i = 0; i < s->n_msgs; i++) {

@@ -21,6 +21,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "table/json_rows.h"
 #include "text/chat.h"
 
 /* The layout of a row, decided by its keys. */
@@ -35,15 +36,6 @@ typedef enum DataFormat {
     DATA_FORMATS
 } DataFormat;
 const char *data_format_name(DataFormat f);
-
-/* Where a row stands. In a JSONL file `line` and `text_line` are the same. */
-typedef struct RowPlace {
-    const char *file; /* borrowed from the Dataset */
-    int line;         /* line of a JSONL file (from 1); element number (from 1) of a JSON array */
-    int text_line;    /* line of the text (from 1) where the row begins */
-} RowPlace;
-/* "data.jsonl:12" or, in an array, "data.json:57 (element 3)"; returns out. */
-char *row_place(char *out, size_t n, RowPlace at);
 
 typedef struct Sample {
     char *id; /* the row's own, or "<file name>:<line>" */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image/gzip.h"
+#include "base/gzip.h"
 
 #define ITEM         0xfffee000u
 #define ITEM_END     0xfffee00du

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "image/decoder.h"
+#include "table/embedded.h"
 
 typedef struct ImageFormat {
     const char *name;
@@ -46,6 +47,8 @@ static const ImageFormat *source_format(const ImageSource *src, Err *err)
     }
     if (!f) {
         err_set(err, src->n ? "not a picture of a known format" : "empty file");
+        if (src->n >= 4 && !memcmp(src->bytes, "PAR1", 4))
+            err_hint(err, "a parquet file; one picture in it is FILE#row=0&column=image");
         err_hint(err, "JPEG, PNG, WebP, TIFF, DICOM and NIfTI are read");
         return NULL;
     }
@@ -68,44 +71,60 @@ int image_decode(Image *im, const unsigned char *bytes, size_t n, const char *fr
     return 0;
 }
 
-/* Opens the file of a reference. After 0 the caller unmaps and releases. */
-static int source_open(ImageSource *src, FileMap *map, ImageRef *ref, const char *text, Err *err)
+/* What a reference leads to, while it is read. */
+typedef struct OpenRef {
+    ImageRef ref;
+    FileMap map;       /* of the picture's own file */
+    Embedded embedded; /* of a cell */
+    ImageSource src;
+} OpenRef;
+
+static void ref_close(OpenRef *o)
 {
-    if (image_ref_parse(ref, text, err)) return -1;
-    if (file_map(map, ref->path, err)) {
-        image_ref_release(ref);
+    file_unmap(&o->map);
+    embedded_put(&o->embedded);
+    image_ref_release(&o->ref);
+}
+
+/* Opens the file or the cell of a reference. After 0 the caller closes it. */
+static int ref_open(OpenRef *o, const char *text, Err *err)
+{
+    *o = (OpenRef){0};
+    if (image_ref_parse(&o->ref, text, err)) return -1;
+    const ImageCell *cell = &o->ref.cell;
+    const char *path = o->ref.path;
+    int rc = cell->column ? embedded_get(&o->embedded, path, cell->row, cell->column, cell->item, err) : 0;
+    if (cell->column) path = o->embedded.path;
+    if (rc == 0 && path) rc = file_map(&o->map, path, err);
+    if (rc) {
+        ref_close(o);
         return -1;
     }
-    *src = (ImageSource){.bytes = map->data, .n = map->size, .path = ref->path, .view = ref->view};
+    o->src = (ImageSource){.bytes = o->map.data, .n = o->map.size, .path = path, .view = o->ref.view};
+    if (!path) o->src.bytes = o->embedded.bytes, o->src.n = o->embedded.n;
     return 0;
 }
 
 int image_load(Image *im, const char *text, Err *err)
 {
     *im = (Image){0};
-    ImageSource src;
-    FileMap map;
-    ImageRef ref;
-    if (source_open(&src, &map, &ref, text, err)) return -1;
-    int rc = source_decode(im, &src, err);
+    OpenRef o;
+    if (ref_open(&o, text, err)) return -1;
+    int rc = source_decode(im, &o.src, err);
     if (rc) err_context(err, "%s", text);
-    file_unmap(&map);
-    image_ref_release(&ref);
+    ref_close(&o);
     return rc;
 }
 
 int image_size(int *w, int *h, const char *text, Err *err)
 {
-    ImageSource src;
-    FileMap map;
-    ImageRef ref;
-    if (source_open(&src, &map, &ref, text, err)) return -1;
-    const ImageFormat *f = source_format(&src, err);
-    int rc = f ? f->measure(w, h, &src, err) : -1;
+    OpenRef o;
+    if (ref_open(&o, text, err)) return -1;
+    const ImageFormat *f = source_format(&o.src, err);
+    int rc = f ? f->measure(w, h, &o.src, err) : -1;
     if (rc == 0) rc = image_check_size(*w, *h, err);
     if (rc) err_context(err, "%s", text);
-    file_unmap(&map);
-    image_ref_release(&ref);
+    ref_close(&o);
     return rc;
 }
 

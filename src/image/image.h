@@ -3,7 +3,8 @@
  *
  * A reference is `path[#key=value&key=value]`: JPEG, PNG, WebP, TIFF with EXIF rotation applied; DICOM with `frame=K`
  * and `window=CENTRE,WIDTH`; NIfTI with one of `axial=K`, `coronal=K`, `sagittal=K`, `window=`, and `volume=K` where
- * there are four dimensions.  See docs/formats.md.
+ * there are four dimensions; in a parquet, CSV, TSV or JSON table `row=K&column=NAME[&item=K]` before these.  See
+ * docs/formats.md.
  * Everything ends as 8-bit RGB, then: plan (smart-resize, grid, token count; needs only the size), resize (bicubic),
  * normalise, cut into patches in the order the vision tower reads them.
  *

@@ -72,21 +72,52 @@ static int view_set(ImageView *view, int k, const char *value, Err *err)
     }
 }
 
-static int parse_pair(ImageView *view, char *pair, Err *err)
+/* %25 and the like in place. */
+static int unescape(char *s, Err *err)
 {
+    char *out = s;
+    for (const char *in = s; *in; out++) {
+        char hex[3] = {0}, *end = hex;
+        if (*in == '%') memcpy(hex, in + 1, in[1] ? 2 : 1);
+        long v = *in == '%' ? strtol(hex, &end, 16) : *in;
+        if (*in == '%' && (end != hex + 2 || v <= 0)) return err_set(err, "column=%s: '%%' is written %%25", s);
+        in += *in == '%' ? 3 : 1;
+        *out = (char)v;
+    }
+    *out = '\0';
+    return 0;
+}
+
+static int cell_set(ImageCell *cell, unsigned key, const char *name, const char *value, Err *err)
+{
+    if (cell->given & key) return err_set(err, "'%s' is given twice", name);
+    cell->given |= key;
+    if (key == CELL_ROW) return parse_index(&cell->row, name, value, err);
+    if (key == CELL_ITEM) return parse_index(&cell->item, name, value, err);
+    cell->column = xstrdup(value);
+    return unescape(cell->column, err);
+}
+
+/* `cell` is NULL where no table can be meant. */
+static int parse_pair(ImageView *view, ImageCell *cell, char *pair, Err *err)
+{
+    static const char *const CELL_KEY[] = {"row", "column", "item"};
     char *eq = strchr(pair, '=');
     if (eq) *eq = '\0';
-    int k = 0;
+    int k = 0, in_cell = 0;
     while (k < N_KEYS && strcmp(KEYS[k].name, pair) != 0) k++;
-    if (k == N_KEYS) {
+    while (in_cell < 3 && (!cell || strcmp(CELL_KEY[in_cell], pair) != 0)) in_cell++;
+    if (k == N_KEYS && in_cell == 3) {
         err_set(err, "unknown key '%s' after '#'", pair);
-        return err_hint(err, "known keys: frame, window, axial, coronal, sagittal, volume");
+        return err_hint(err, "known keys: frame, window, axial, coronal, sagittal, volume%s",
+                        cell ? "; of a cell of a table: row, column, item" : "");
     }
     if (!eq) return err_set(err, "'%s' after '#' has no value", pair);
+    if (in_cell < 3) return cell_set(cell, 1u << in_cell, pair, eq + 1, err);
     return view_set(view, k, eq + 1, err);
 }
 
-int image_view_parse(ImageView *view, const char *fragment, Err *err)
+static int parse_fragment(ImageView *view, ImageCell *cell, const char *fragment, Err *err)
 {
     *view = (ImageView){0};
     if (!*fragment) return 0;
@@ -95,11 +126,16 @@ int image_view_parse(ImageView *view, const char *fragment, Err *err)
     while (rc == 0 && at) {
         char *next = strchr(at, '&');
         if (next) *next++ = '\0';
-        rc = parse_pair(view, at, err);
+        rc = parse_pair(view, cell, at, err);
         at = next;
     }
     free(text);
     return rc;
+}
+
+int image_view_parse(ImageView *view, const char *fragment, Err *err)
+{
+    return parse_fragment(view, NULL, fragment, err);
 }
 
 int image_view_check(const ImageView *view, unsigned allowed, const char *format, Err *err)
@@ -121,7 +157,15 @@ int image_ref_parse(ImageRef *ref, const char *text, Err *err)
         ref->path = xstrdup(text);
         return 0;
     }
-    if (image_view_parse(&ref->view, hash + 1, err)) return err_context(err, "%s", text);
+    int rc = parse_fragment(&ref->view, &ref->cell, hash + 1, err);
+    if (rc == 0 && ref->cell.given && (~ref->cell.given & (CELL_ROW | CELL_COLUMN))) {
+        rc = err_set(err, "a cell of a table needs both row and column");
+        err_hint(err, "for example test.parquet#row=12&column=image");
+    }
+    if (rc) {
+        image_ref_release(ref);
+        return err_context(err, "%s", text);
+    }
     ref->path = xstrndup(text, (size_t)(hash - text));
     return 0;
 }
@@ -129,5 +173,6 @@ int image_ref_parse(ImageRef *ref, const char *text, Err *err)
 void image_ref_release(ImageRef *ref)
 {
     free(ref->path);
+    free(ref->cell.column);
     *ref = (ImageRef){0};
 }

@@ -6,6 +6,9 @@
  *   ref.path, ref.view.plane, ref.view.index ...
  *   image_ref_release(&ref);
  *
+ * In a table (parquet, CSV, TSV, JSON) `row=K&column=NAME` and, in a list, `item=K` name the cell that the picture lies
+ * in; in NAME '%', '&' and '#' are written %25, %26 and %23.
+ *
  * A '#' may be part of a file's name: where a file of the whole text exists, that file is meant; otherwise the fragment
  * begins at the last '#'.
  */
@@ -18,6 +21,7 @@
 
 typedef enum ImagePlane { PLANE_NONE, PLANE_AXIAL, PLANE_CORONAL, PLANE_SAGITTAL } ImagePlane;
 
+enum { CELL_ROW = 1, CELL_COLUMN = 2, CELL_ITEM = 4 };
 enum { VIEW_FRAME = 1, VIEW_WINDOW = 2, VIEW_PLANE = 4, VIEW_VOLUME = 8 };
 
 typedef struct ImageView {
@@ -29,9 +33,17 @@ typedef struct ImageView {
     double centre, width; /* in the file's units, width >= 1 */
 } ImageView;
 
+/* A cell of a table, counted from 0. */
+typedef struct ImageCell {
+    char *column; /* NULL: the path is the picture's own */
+    int row, item;
+    unsigned given; /* CELL_* of the keys that were there */
+} ImageCell;
+
 typedef struct ImageRef {
     char *path;
     ImageView view;
+    ImageCell cell;
 } ImageRef;
 
 int image_ref_parse(ImageRef *ref, const char *text, Err *err);

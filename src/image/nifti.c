@@ -1,9 +1,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/gzip.h"
 #include "image/decoder.h"
 #include "image/gray_window.h"
-#include "image/gzip.h"
 #include "image/volume.h"
 
 bool nifti_match(const unsigned char *bytes, size_t n)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "image/gzip.h"
+#include "base/gzip.h"
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 

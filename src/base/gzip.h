@@ -6,16 +6,19 @@
  *
  * gzip_extract reads to the end of the stream, so that its checksums are verified.
  */
-#ifndef OSLER_IMAGE_GZIP_H
-#define OSLER_IMAGE_GZIP_H
+#ifndef OSLER_BASE_GZIP_H
+#define OSLER_BASE_GZIP_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
 #define DEFLATE_MAX_BYTES ((size_t)1 << 30)
 
+/* Whether the bytes have this checksum (RFC 1952, section 8). */
+bool gzip_crc_match(uint32_t crc, const unsigned char *bytes, size_t n);
 bool gzip_match(const unsigned char *bytes, size_t n);
 size_t gzip_prefix(unsigned char *out, size_t want, const unsigned char *bytes, size_t n);
 int gzip_extract(unsigned char *out, size_t want, size_t skip, const unsigned char *bytes, size_t n, Err *err);

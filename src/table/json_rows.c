@@ -1,6 +1,15 @@
-#include "data/json_rows.h"
+#include "table/json_rows.h"
 
+#include <stdio.h>
 #include <string.h>
+
+char *row_place(char *out, size_t n, RowPlace at)
+{
+    if (at.text_line == 0) snprintf(out, n, "%s: row %d", at.file, at.line);
+    else if (at.line == at.text_line) snprintf(out, n, "%s:%d", at.file, at.line);
+    else snprintf(out, n, "%s:%d (element %d)", at.file, at.text_line, at.line);
+    return out;
+}
 
 /* The four characters JSON calls white space. */
 static bool is_space(char c)
@@ -56,10 +65,12 @@ static const char *element_end(const JsonRows *r, int *newlines)
     return NULL;
 }
 
-static json_t *parse_row(const JsonRows *r, const char *text, size_t n, Err *why)
+static json_t *parse_row(JsonRows *r, const char *text, size_t n, Err *why)
 {
     json_error_t e;
-    json_t *row = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
+    json_t *row = json_loadb(text, n, JSON_ROW_FLAGS, &e);
+    r->text = text;
+    r->n = n;
     if (row) return row;
     if (r->array) err_set(why, "not valid JSON (line %d): %s", r->at.text_line + (e.line > 0 ? e.line - 1 : 0), e.text);
     else err_set(why, "not valid JSON (column %d): %s", e.column, e.text);

@@ -12,17 +12,30 @@
  *
  * `path` and `text` are borrowed and must outlive the JsonRows, which owns nothing.
  */
-#ifndef OSLER_DATA_JSON_ROWS_H
-#define OSLER_DATA_JSON_ROWS_H
+#ifndef OSLER_TABLE_JSON_ROWS_H
+#define OSLER_TABLE_JSON_ROWS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/json.h"
-#include "data/sample.h"
+
+/* Where a row stands. In a JSONL file `line` and `text_line` are the same. */
+typedef struct RowPlace {
+    const char *file; /* borrowed */
+    int line;      /* line of a JSONL file (from 1); element of a JSON array (from 1); row of a parquet file (from 0) */
+    int text_line; /* line of the text (from 1) where the row begins; 0: the file is not text */
+} RowPlace;
+/* "data.jsonl:12", in an array "data.json:57 (element 3)", of parquet "data.parquet: row 11"; returns out. */
+char *row_place(char *out, size_t n, RowPlace at);
+
+/* How the text of a row is parsed. */
+#define JSON_ROW_FLAGS (JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL)
 
 typedef struct JsonRows {
-    RowPlace at; /* of the row that json_rows_next gave last */
+    RowPlace at;      /* of the row that json_rows_next gave last */
+    const char *text; /* its n bytes */
+    size_t n;
     const char *p, *end;
     int text_line; /* of p */
     bool array, closed;

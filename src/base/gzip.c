@@ -1,4 +1,4 @@
-#include "image/gzip.h"
+#include "base/gzip.h"
 
 bool gzip_match(const unsigned char *bytes, size_t n)
 {
@@ -119,7 +119,19 @@ int deflate_extract(unsigned char **out, size_t *size, const unsigned char *byte
     return err_set(err, "the deflated data are broken, too long, or end early");
 }
 
+bool gzip_crc_match(uint32_t crc, const unsigned char *bytes, size_t n)
+{
+    return crc32_z(0, bytes, n) == crc;
+}
+
 #else
+
+/* Without zlib nothing is verified. */
+bool gzip_crc_match(uint32_t crc, const unsigned char *bytes, size_t n)
+{
+    (void)crc, (void)bytes, (void)n;
+    return true;
+}
 
 int deflate_extract(unsigned char **out, size_t *size, const unsigned char *bytes, size_t n, Err *err)
 {
