@@ -57,3 +57,15 @@ unsigned char *base64_decode(const char *text, size_t len, size_t *n, Err *err)
     err_set(err, "not base64: one character is left over at the end");
     return NULL;
 }
+
+void base64_encode(Buf *out, const unsigned char *p, size_t n)
+{
+    static const char DIGIT[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < n; i += 3) {
+        unsigned v = (unsigned)p[i] << 16 | (i + 1 < n ? (unsigned)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0);
+        buf_byte(out, (unsigned char)DIGIT[v >> 18]);
+        buf_byte(out, (unsigned char)DIGIT[v >> 12 & 63]);
+        buf_byte(out, (unsigned char)(i + 1 < n ? DIGIT[v >> 6 & 63] : '='));
+        buf_byte(out, (unsigned char)(i + 2 < n ? DIGIT[v & 63] : '='));
+    }
+}

@@ -19,7 +19,8 @@ typedef enum RngPurpose {
     RNG_DROPOUT, /* (step, layer, linear) */
     RNG_SAMPLE,  /* decoding: (sample, draw, position) */
     RNG_TEST,
-    RNG_PHANTOM /* a case: (family, split and stream, number) */
+    RNG_PHANTOM,  /* a case: (family, split and stream, number) */
+    RNG_BOOTSTRAP /* resampling of scores: (draw, 0, 0) */
 } RngPurpose;
 
 typedef struct Rng {

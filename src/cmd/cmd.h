@@ -61,8 +61,8 @@ typedef struct Verb {
     int (*parse)(void *opts, int argc, char **argv, StrList *operands, Err *err);
 } Verb;
 
-extern const Verb VERB_BENCH, VERB_CHAT, VERB_DATA, VERB_DOCTOR, VERB_GENERATE, VERB_INIT, VERB_INSPECT, VERB_PHANTOM,
-    VERB_PREPROCESS, VERB_SCORE, VERB_TOKENIZE, VERB_TRAIN;
+extern const Verb VERB_BENCH, VERB_CHAT, VERB_DATA, VERB_DOCTOR, VERB_EVAL, VERB_GENERATE, VERB_INIT, VERB_INSPECT,
+    VERB_PHANTOM, VERB_PREPROCESS, VERB_SCORE, VERB_TOKENIZE, VERB_TRAIN;
 
 /* An error of the command line itself. */
 int usage_error(Err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);

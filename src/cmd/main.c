@@ -10,7 +10,7 @@
 
 /* In the order of the help. */
 static const Verb *const VERB[] = {
-    &VERB_TRAIN,   &VERB_GENERATE,   &VERB_CHAT,    &VERB_SCORE, &VERB_DATA,   &VERB_TOKENIZE,
+    &VERB_TRAIN,   &VERB_GENERATE,   &VERB_CHAT,    &VERB_SCORE, &VERB_EVAL,   &VERB_DATA,  &VERB_TOKENIZE,
     &VERB_PHANTOM, &VERB_PREPROCESS, &VERB_INSPECT, &VERB_INIT,  &VERB_DOCTOR, &VERB_BENCH,
 };
 enum { N_VERBS = sizeof VERB / sizeof *VERB };

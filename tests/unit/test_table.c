@@ -367,15 +367,6 @@ static void test_samples_from_parquet(void **state)
     embedded_clear();
 }
 
-static void base64_encode(Buf *out, const unsigned char *s, size_t n)
-{
-    static const char DIGIT[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < n; i += 3) {
-        unsigned v = (unsigned)s[i] << 16 | (i + 1 < n ? (unsigned)s[i + 1] << 8 : 0) | (i + 2 < n ? s[i + 2] : 0);
-        for (size_t k = 0; k < 4; k++) buf_byte(out, k > n - i ? '=' : (unsigned char)DIGIT[v >> (18 - 6 * k) & 63]);
-    }
-}
-
 static void test_pictures_in_tsv(void **state)
 {
     (void)state;

@@ -1,0 +1,76 @@
+/*
+ * items.h - the questions of an evaluation, and the answers that were given to them.
+ *
+ * The flow is   items -> responses -> scored -> files,   each step a function that a run of a model can call, too:
+ *
+ *   EvalRun run = {.scoring = SCORING_STRICT, .name = xstrdup("VQA-RAD")};
+ *   int item = run_add_item(&run, row, dir, at, err);              a question, from a row of JSON
+ *   run_add_response(&run, item, text, JUDGED_NOT);                an answer to it: read and judged at once
+ *   ... any number of either ...
+ *   Summary s;                                                     eval/summary.h
+ *   summary_fill(&s, &run);
+ *   results_write(dir, &run, &s, baseline, err);                   eval/results.h
+ *
+ * or, of a file of rows that hold both (`osler eval --responses`), run_load_responses.  A question that was answered
+ * several times has several responses, numbered in the order they came.
+ *
+ * A row:  {"id", "question", "kind": "choice|yesno|short|number|open", "options": {"A": "...", ...} or ["...", ...],
+ *          "answer", "tolerance": 0.0, "images": ["path", ...], "response": "...", "judged": true|false}
+ * "judged" is a judge's verdict on an open answer; it decides in place of the exact comparison.  Text or a number in
+ * "category" groups the questions, and so do family, specialty, level, split, subject, modality, question_type, language.
+ */
+#ifndef OSLER_EVAL_ITEMS_H
+#define OSLER_EVAL_ITEMS_H
+
+#include "base/json.h"
+#include "base/map.h"
+#include "data/sample.h"
+#include "reward/match.h"
+
+typedef struct EvalItem {
+    char *id;
+    Question q; /* its strings belong to the item */
+    char **groups;
+    int n_groups; /* "category", "family:nodule", ...; the kind is always one */
+    char **images;
+    int n_images; /* references, resolved */
+    int n_responses;
+    RowPlace at;
+} EvalItem;
+
+typedef enum Judged { JUDGED_NOT = -1, JUDGED_WRONG, JUDGED_RIGHT } Judged;
+
+typedef struct EvalResponse {
+    int item, draw; /* draw: 0 for the item's first */
+    char *text;
+    Answer answer;
+    Match match;
+    char *vote; /* equal answers have equal votes; NULL where there is none */
+} EvalResponse;
+
+typedef enum Scoring { SCORING_STRICT, SCORING_MEDEVALKIT } Scoring;
+const char *scoring_name(Scoring s);
+
+typedef struct EvalRun {
+    char *name; /* of the benchmark; NULL: none */
+    Scoring scoring;
+    uint64_t seed; /* of the bootstrap */
+    VEC(EvalItem) item;
+    VEC(EvalResponse) response;
+    Map by_id;
+} EvalRun;
+
+/* The number of the row's item, new or known by its id (then the question must be the same); -1 on error. */
+int run_add_item(EvalRun *run, const json_t *row, const char *dir, RowPlace at, Err *err);
+void run_add_response(EvalRun *run, int item, const char *text, Judged judged);
+/* Rows with questions and responses. Errors name file and line and have a hint. */
+int run_load_responses(EvalRun *run, const char *path, Err *err);
+void run_release(EvalRun *run);
+
+/* Choice, yes/no, number and short answers are closed; free text is open. */
+static inline bool item_is_open(const EvalItem *item)
+{
+    return item->q.kind == ANSWER_OPEN;
+}
+
+#endif

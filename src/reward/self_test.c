@@ -1,0 +1,57 @@
+#include "reward/self_test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "reward/match.h"
+
+void answer_case_question(Question *q, const AnswerCase *c, char **options)
+{
+    *q = (Question){.kind = c->kind, .gold = c->gold, .tolerance = c->tolerance};
+    *options = c->about ? xstrdup(c->about) : NULL;
+    if (c->kind != ANSWER_CHOICE) {
+        q->question = *options;
+        return;
+    }
+    for (char *p = *options; p && q->n_options < ANSWER_MAX_OPTIONS;) {
+        q->option[q->n_options++] = p;
+        p = strchr(p, '|');
+        if (p) *p++ = 0;
+    }
+}
+
+static const char *shown(const Answer *a)
+{
+    static const char *const STATE[] = {"", "-", "?", "..."};
+    return a->state == ANSWER_GIVEN ? a->text : STATE[a->state];
+}
+
+static bool run_case(FILE *f, const AnswerCase *c)
+{
+    Question q;
+    char *options;
+    Err err = {0};
+    answer_case_question(&q, c, &options);
+    bool sound = question_check(&q, &err) == 0;
+    if (!sound) fprintf(f, "the case itself is wrong: %s: %s\n", c->response, err.msg);
+    Answer a = {0};
+    answer_extract(&a, &q, c->response, strlen(c->response));
+    bool right = sound && match_answer(&q, &a).correct;
+    bool passed = sound && right == c->right && !strcmp(shown(&a), c->want);
+    if (!passed)
+        fprintf(f, "%-6s gold %s: %s\n       read %s by %s, %s; should read %s, %s\n", answer_kind_name(c->kind),
+                c->gold, c->response, shown(&a), a.rule, right ? "right" : "wrong", c->want,
+                c->right ? "right" : "wrong");
+    answer_release(&a);
+    free(options);
+    return passed;
+}
+
+int answer_self_test(FILE *f)
+{
+    int failed = 0;
+    for (int i = 0; i < ANSWER_CASES; i++) failed += !run_case(f, &ANSWER_CASE[i]);
+    fprintf(f, "%d cases, %d wrong\n", ANSWER_CASES, failed);
+    return failed;
+}
