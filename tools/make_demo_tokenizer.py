@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The tokenizer of recipes/demo/tiny: Qwen2.5's file layout, normaliser, pre-tokeniser and special tokens, 497 ordinary tokens.
+"""The demos' tokenizers: Qwen2.5's file layout, normaliser, pre-tokeniser and special tokens, few ordinary tokens.
 
-  make_demo_tokenizer.py QWEN_TOKENIZER_JSON OUT_JSON
+  make_demo_tokenizer.py QWEN_TOKENIZER_JSON OUT_JSON                       recipes/demo/tiny: 497 ordinary tokens
+  make_demo_tokenizer.py QWEN_TOKENIZER_JSON OUT_JSON 4082 TEXT ...         recipes/demo/phantom: of files of JSON
 
 Needs the Python package `tokenizers` and Qwen2.5's tokenizer.json (for its regular expression). Developers only.
 """
@@ -12,7 +13,6 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>", "<|box_end|>",
            "<|quad_start|>", "<|quad_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"]
-ORDINARY = 497
 TEXT = """system
 You are a helpful assistant.
 user
@@ -25,8 +25,26 @@ The diameter of the nodule measures millimetres. The ratio is larger than normal
 """.split("\n")
 
 
+
+def strings(value):
+    if isinstance(value, str):
+        yield value
+    for v in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from strings(v)
+
+
+def texts(paths):
+    """Every string in files of JSON or of JSON lines."""
+    for path in paths:
+        text = open(path).read()
+        rows = [json.loads(text)] if path.endswith(".json") else map(json.loads, text.splitlines())
+        for row in rows:
+            yield from strings(row)
+
+
 def main():
-    source, out = sys.argv[1:]
+    source, out = sys.argv[1:3]
+    size, text = (int(sys.argv[3]), texts(sys.argv[4:])) if len(sys.argv) > 3 else (497, TEXT * 5)
     pattern = json.load(open(source))["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"]
     tok = Tokenizer(models.BPE())
     tok.normalizer = normalizers.NFC()
@@ -34,9 +52,9 @@ def main():
                                                  pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     tok.decoder = decoders.ByteLevel(add_prefix_space=False, use_regex=False)
     tok.post_processor = processors.ByteLevel(add_prefix_space=False, use_regex=False, trim_offsets=False)
-    tok.train_from_iterator(TEXT * 5, trainers.BpeTrainer(vocab_size=ORDINARY, show_progress=False,
-                                                         initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
-    assert tok.get_vocab_size() == ORDINARY, tok.get_vocab_size()
+    tok.train_from_iterator(text, trainers.BpeTrainer(vocab_size=size, show_progress=False,
+                                                      initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    assert tok.get_vocab_size() == size, tok.get_vocab_size()
     tok.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL])
     tok.save(out)
 
