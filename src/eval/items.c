@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "table/json_rows.h"
 #include "reward/compat.h"
 #include "reward/lexemes.h"
+#include "table/json_rows.h"
 
 const char *scoring_name(Scoring s)
 {

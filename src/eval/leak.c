@@ -7,11 +7,11 @@
 #include "base/map.h"
 #include "base/pool.h"
 #include "base/sha256.h"
-#include "table/json_rows.h"
 #include "data/readers.h"
 #include "image/image.h"
 #include "image/image_ref.h"
 #include "reward/lexemes.h"
+#include "table/json_rows.h"
 
 /* ---- samples: what is said and what is shown --------------------------------------------------------------------- */
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "table/json_rows.h"
 #include "reward/lexemes.h"
+#include "table/json_rows.h"
 
 /* ---- tallies ----------------------------------------------------------------------------------------------------- */
 
