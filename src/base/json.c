@@ -51,6 +51,7 @@ const char *json_kind(const json_t *v)
 /* 1: present and not null; 0: absent; -1: absent but required, or obj is no object. */
 static int lookup(const json_t *obj, const char *key, const json_t **v, bool required, Err *err)
 {
+    *v = NULL;
     if (!json_is_object(obj)) return err_set(err, "expected an object with \"%s\", got %s", key, json_kind(obj));
     *v = json_object_get(obj, key);
     if (*v && !json_is_null(*v)) return 1;
