@@ -85,13 +85,15 @@ LIB_OBJ := $(OBJ) $(TMPL_OBJ)
 CMD_SRC := $(wildcard src/cmd/*.c)
 CMD_OBJ := $(CMD_SRC:src/%.c=$(BUILD)/%.o)
 
-.PHONY: all features help deps check check-all test longest layers format fuzz demo install clean FORCE
+.PHONY: all features help deps check check-all test longest layers format fuzz demo phantom-base slices install clean FORCE
 all: features $(BUILD)/osler $(BUILD)/libosler.so
 
 help:
 	@echo "make                     the program ($(BUILD)/osler) and the library"
 	@echo "make check               installs what is missing, builds, runs every test and check"
-	@echo "make demo                trains a tiny model on real brain slices and scores it (demo/)"
+	@echo "make demo                teaches a small model that sees to reason, and shows what that brings (demo/)"
+	@echo "make phantom-base        trains that small model again, from random weights (40 minutes)"
+	@echo "make slices              an example: a tiny model learns real brain slices (demo/slices/)"
 	@echo "make test T=tokenizer    runs the test programs whose path holds the word"
 	@echo "make fuzz T=json SECONDS=60    fuzzes one parser (clang)"
 	@echo "make format              clang-format over all sources"
@@ -218,14 +220,20 @@ check-all: all $(TESTS) $(REPLAYS) $(EXAMPLES) $(BUILD)/atlas
 
 KERNEL_FLAGS := $(if $(filter x86_64,$(ARCH)),$(ISA_avx512) $(DTYPE_f32) -DSUFFIX=_f32_avx512)
 
-# The demo's own program: its data and its score (recipes/demo/atlas.c).
-$(BUILD)/atlas: recipes/demo/atlas.c $(BUILD)/libosler.a
+# The brain slices' own program: their data and their score.
+$(BUILD)/atlas: recipes/slices/atlas.c $(BUILD)/libosler.a
 	$(call say,LINK,$@)
 	$(Q)$(call link_test,$<)
-demo:
-	@tools/deps.sh demo
+demo: deps
+	@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) all
+	@OSLER=$(BUILD)/osler recipes/demo/run.sh
+phantom-base: deps
+	@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) all
+	@OSLER=$(BUILD)/osler recipes/demo/base.sh
+slices:
+	@tools/deps.sh slices
 	@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) all $(BUILD)/atlas
-	@OSLER=$(BUILD)/osler ATLAS=$(BUILD)/atlas recipes/demo/run.sh
+	@OSLER=$(BUILD)/osler ATLAS=$(BUILD)/atlas recipes/slices/run.sh
 
 selected = $(foreach t,$(TEST_SRC:tests/%.c=%),$(if $(findstring $(T),$(t)),$(BUILD)/tests/$(t)))
 test: $(selected) $(if $(findstring cli,$(selected)),$(BUILD)/osler $(EXAMPLES))

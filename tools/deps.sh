@@ -2,7 +2,7 @@
 # deps.sh - installs what building and testing need and the machine lacks.
 #
 #   tools/deps.sh          what `make` and `make check` use
-#   tools/deps.sh demo     also the volumes that `make demo` shows
+#   tools/deps.sh slices   also the volumes that `make slices` shows
 #   tools/deps.sh ci       also clang
 #   NO_INSTALL=1           only say what is missing
 #
@@ -33,7 +33,7 @@ optional  libgdcm-dev       file /usr/include/gdcm-3.0/gdcmReader.h
 optional  clang-format      command clang-format
 END
     case $what in
-    demo) echo "optional  mricron-data  file /usr/share/mricron/templates" ;;
+    slices) echo "optional  mricron-data  file /usr/share/mricron/templates" ;;
     ci) echo "optional  clang  command clang" ;;
     esac
 }

@@ -82,12 +82,32 @@ static void test_errors(void **state)
     osler_close(m);
 }
 
+/* The recipe of the brain slices with two steps a stage: its data, both trainings, four evaluations, the report. */
+static void test_slices(void **state)
+{
+    (void)state;
+    if (!file_exists("/usr/share/mricron/templates/ch2.nii.gz")) skip();
+    const char *osler = getenv("OSLER");
+    char *build = path_dirname(osler ? osler : "build/osler"), *dir = scratch_new(), out[16384], command[1024];
+    snprintf(command, sizeof command,
+             "OSLER=%s/osler ATLAS=%s/atlas OUT=%s/slices PART=0.02 recipes/slices/run.sh max_steps=2", build, build,
+             dir);
+    int status = run(out, sizeof out, command);
+    if (status) fail_msg("%s", out);
+    assert_non_null(strstr(out, "inverted, after:\n"));
+    snprintf(command, sizeof command, "%s/slices/report.html", dir);
+    assert_true(file_exists(command));
+    scratch_free(dir);
+    free(build);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_finetune),
         cmocka_unit_test(test_score_is_repeatable),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_slices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
