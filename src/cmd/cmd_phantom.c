@@ -24,8 +24,9 @@ static const Opt TABLE[] = {
     {"shift", OPT_BOOL, AT(shift), .def = "false", .help = "another scanner: noise, contrast, blur, scale"},
     {"twin", OPT_BOOL, AT(twin), .def = "false", .help = "text twins: the findings in words and no picture"},
     {"style", OPT_ENUM, AT(style), .def = "auto",
-     .choices = "auto|direct|plain|orchestrated|differential|intuitive|analytical|bayesian|mixed",
-     .help = "of the assistant's message; auto: orchestrated in sft and text, else direct (with captions in base)"},
+     .choices = "auto|direct|caption|sight|plain|orchestrated|differential|intuitive|analytical|bayesian|mixed",
+     .help = "of the assistant's message: the answer alone, a description, either of these, worked reasoning; auto: "
+             "sight in base, orchestrated in sft and text, else direct"},
     {"tsv", OPT_BOOL, AT(tsv), .def = "false", .help = "data.tsv in VLMEvalKit's layout as well (choice and yes/no)"},
     {"sheet", OPT_PATH, AT(sheet), .help = "draws a contact sheet instead: a .png, .ppm or .pgm file"},
     {"columns", OPT_INT, AT(columns), .def = "6", .min = 1, .max = 32, .help = "pictures in a row of the sheet"},
@@ -47,10 +48,15 @@ static int find_family(const Family **family, const char *name, Err *err)
 
 static int style_of(const PhantomOpts *o)
 {
+    enum { AUTO, DIRECT, CAPTION, SIGHT, FIRST };
     bool worked = o->split == SPLIT_SFT || o->split == SPLIT_TEXT;
-    if (o->style == 0) return worked ? STYLE_ORCHESTRATED : STYLE_DIRECT;
-    if (o->style == 1) return STYLE_DIRECT;
-    return o->style - 2 == N_STYLES ? STYLE_MIXED : o->style - 2;
+    switch (o->style) {
+    case AUTO: return worked ? STYLE_ORCHESTRATED : o->split == SPLIT_BASE ? STYLE_SIGHT : STYLE_DIRECT;
+    case DIRECT: return STYLE_DIRECT;
+    case CAPTION: return STYLE_CAPTION;
+    case SIGHT: return STYLE_SIGHT;
+    default: return o->style - FIRST == N_STYLES ? STYLE_MIXED : o->style - FIRST;
+    }
 }
 
 static int run(void *opts, const StrList *operands, Err *err)
@@ -69,8 +75,11 @@ static int run(void *opts, const StrList *operands, Err *err)
         err->usage = 1;
         return -1;
     }
+    int style = style_of(o);
+    if (style == STYLE_CAPTION && (o->twin || o->split == SPLIT_TEXT))
+        return usage_error(err, "a text twin has no picture to describe");
     if (o->sheet) return sheet_write(o->sheet, &first, (int)o->columns, err);
-    SplitSpec spec = {.first = first, .n = (int)o->n, .style = style_of(o), .tsv = o->tsv};
+    SplitSpec spec = {.first = first, .n = (int)o->n, .style = style, .tsv = o->tsv};
     return split_write(o->out, &spec, err);
 }
 

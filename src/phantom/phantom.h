@@ -113,10 +113,15 @@ void case_prompt(Buf *out, const Case *c, bool think);
 typedef struct SplitSpec {
     CaseSpec first; /* family NULL: all in turn; number 0 */
     int n;
-    int style; /* Style of the assistant's message; STYLE_DIRECT: the answer alone; STYLE_MIXED: each in turn */
+    int style; /* of the assistant's message: a Style, or one of the following */
     bool tsv;  /* data.tsv in VLMEvalKit's layout as well */
 } SplitSpec;
-enum { STYLE_DIRECT = N_STYLES, STYLE_MIXED };
+enum {
+    STYLE_DIRECT = N_STYLES, /* the answer alone */
+    STYLE_CAPTION,           /* another question: what does the picture show? Not for twins */
+    STYLE_SIGHT,             /* either of these two, by chance */
+    STYLE_MIXED              /* any Style, by chance */
+};
 
 /* dir/data.jsonl, dir/images/NAME.png, dir/README.md and, where asked for, dir/data.tsv. */
 int split_write(const char *dir, const SplitSpec *spec, Err *err);

@@ -46,39 +46,37 @@ static void image_name(char name[128], const Case *c, int image)
     else snprintf(name, 128, "images/%s.png", c->id);
 }
 
-/* In split base every other case is described before it is asked about. */
-static void add_caption_turn(Buf *b, const Case *c, Rng *rng)
+static void describe_case(Buf *ask, Buf *answer, const Case *c, Rng *rng)
 {
     static const char *const ASK_FOR[] = {"Describe the picture.", "What does the picture show?",
                                           "Describe what you see.", NULL};
-    Buf text = {0};
-    for (int i = 0; i < c->images; i++) buf_str(&text, "<image>\n");
-    buf_str(&text, draw_phrase(rng, ASK_FOR));
-    add_message(b, "user", &text, false);
-    buf_clear(&text);
-    buf_str(&text, c->caption);
-    add_message(b, "assistant", &text, false);
-    buf_release(&text);
+    for (int i = 0; i < c->images; i++) buf_str(ask, "<image>\n");
+    buf_str(ask, draw_phrase(rng, ASK_FOR));
+    buf_str(answer, c->caption);
+}
+
+static void answer_case(Buf *ask, Buf *answer, const Case *c, int style)
+{
+    case_prompt(ask, c, style != STYLE_DIRECT);
+    if (style == STYLE_DIRECT) buf_str(answer, c->answer);
+    else buf_printf(answer, "<think>\n%s\n</think>\n<answer>%s</answer>", c->reasoning[style], c->answer);
 }
 
 static void add_messages(Buf *b, const Case *c, const SplitSpec *s, uint32_t number)
 {
     Rng rng = rng_at(s->first.seed, RNG_PHANTOM, UINT32_MAX, (uint32_t)s->first.split, number);
-    bool describe = s->first.split == SPLIT_BASE && s->style == STYLE_DIRECT && c->images && rng_below(&rng, 2);
-    Buf text = {0};
+    Buf ask = {0}, answer = {0};
+    int style = s->style;
+    if (style == STYLE_MIXED) style = (int)rng_below(&rng, N_STYLES);
+    if (style == STYLE_SIGHT) style = c->images && rng_below(&rng, 2) ? STYLE_CAPTION : STYLE_DIRECT;
+    if (style == STYLE_CAPTION) describe_case(&ask, &answer, c, &rng);
+    else answer_case(&ask, &answer, c, style);
     buf_str(b, ", \"messages\": [");
-    if (describe) add_caption_turn(b, c, &rng);
-    case_prompt(&text, c, s->style != STYLE_DIRECT);
-    /* the pictures came with the first turn */
-    size_t skip = describe ? strlen("<image>\n") * (size_t)c->images : 0;
-    add_message(b, "user", &(Buf){text.data + skip, text.len - skip, 0}, false);
-    buf_clear(&text);
-    int style = s->style == STYLE_MIXED ? (int)rng_below(&rng, N_STYLES) : s->style;
-    if (style == STYLE_DIRECT) buf_str(&text, c->answer);
-    else buf_printf(&text, "<think>\n%s\n</think>\n<answer>%s</answer>", c->reasoning[style], c->answer);
-    add_message(b, "assistant", &text, true);
+    add_message(b, "user", &ask, false);
+    add_message(b, "assistant", &answer, true);
     buf_str(b, "]");
-    buf_release(&text);
+    buf_release(&ask);
+    buf_release(&answer);
 }
 
 static void add_findings(Buf *b, const Case *c)
