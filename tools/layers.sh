@@ -24,7 +24,7 @@ declare -A may=(
     [eval]="base tensor ops weights model text table image data infer reward"
     [serve]="base tensor ops weights model text image data infer"
     [merge]="base tensor weights"
-    [phantom]="base image"
+    [phantom]="base image reward"
     [api]="base tensor ops weights model text image data infer train osler.h"
 )
 # A training method sees log-probabilities and nothing else.

@@ -23,7 +23,7 @@ static void drop(const char *s)
     free((void *)(uintptr_t)s);
 }
 
-static void item_release(EvalItem *item)
+void item_release(EvalItem *item)
 {
     free(item->id);
     drop(item->q.question);
@@ -33,6 +33,7 @@ static void item_release(EvalItem *item)
     for (int i = 0; i < item->n_images; i++) free(item->images[i]);
     free(item->groups);
     free(item->images);
+    *item = (EvalItem){0};
 }
 
 void run_release(EvalRun *run)
@@ -43,8 +44,10 @@ void run_release(EvalRun *run)
         free(run->response.at[i].vote);
         answer_release(&run->response.at[i].answer);
     }
+    for (int i = 0; i < run->kept.n; i++) free(run->kept.at[i]);
     free(run->item.at);
     free(run->response.at);
+    free(run->kept.at);
     free(run->name);
     map_release(&run->by_id);
     *run = (EvalRun){0};
@@ -87,12 +90,15 @@ static int read_options(Question *q, const json_t *row, Err *err)
         return 0;
     }
     if (!json_is_object(v)) return err_set(err, "\"options\" must be an object or a list, got %s", json_kind(v));
-    size_t n = json_object_size(v);
+    const char *key;
+    json_t *one;
+    size_t n = 0;
+    json_object_foreach((json_t *)(uintptr_t)v, key, one) n += !json_is_null(one); /* columns of a table may be null */
     for (size_t i = 0; i < n; i++) {
         const char upper[2] = {(char)('A' + i), 0}, lower[2] = {(char)('a' + i), 0};
         const json_t *text = i < ANSWER_MAX_OPTIONS ? json_object_get(v, upper) : NULL;
         if (!text && i < ANSWER_MAX_OPTIONS) text = json_object_get(v, lower);
-        if (!text) {
+        if (!text || json_is_null(text)) {
             err_set(err, "\"options\" has %zu entries but none called %s", n, upper);
             return err_hint(err, "name them A, B, C, ... without gaps, or give a list");
         }
@@ -121,14 +127,14 @@ static int read_question(Question *q, const json_t *row, Err *err)
     if (read_scalar(&gold, row, "answer", true, err)) return -1;
     q->gold = gold;
     if (read_options(q, row, err) || read_kind(q, row, err)) return -1;
-    if (json_get_num(row, "tolerance", &q->tolerance, false, err)) return -1;
-    return question_check(q, err);
+    return json_get_num(row, "tolerance", &q->tolerance, false, err);
 }
 
-static void add_group(EvalItem *item, char *name)
+void item_add_group(EvalItem *item, const char *key, const char *value)
 {
+    if (!value || !*value) return;
     item->groups = xrealloc(item->groups, (size_t)(item->n_groups + 1) * sizeof *item->groups);
-    item->groups[item->n_groups++] = name;
+    item->groups[item->n_groups++] = key ? xasprintf("%s:%s", key, value) : xstrdup(value);
 }
 
 static int read_groups(EvalItem *item, const json_t *row, Err *err)
@@ -138,18 +144,22 @@ static int read_groups(EvalItem *item, const json_t *row, Err *err)
     for (size_t i = 0; i < sizeof KEY / sizeof *KEY; i++) {
         char *value;
         if (read_scalar(&value, row, KEY[i], false, err)) return -1;
-        if (value && *value) add_group(item, i ? xasprintf("%s:%s", KEY[i], value) : xstrdup(value));
+        item_add_group(item, i ? KEY[i] : NULL, value);
         free(value);
     }
-    add_group(item, xasprintf("kind:%s", answer_kind_name(item->q.kind)));
     return 0;
+}
+
+void item_add_image(EvalItem *item, char *ref)
+{
+    item->images = xrealloc(item->images, (size_t)(item->n_images + 1) * sizeof *item->images);
+    item->images[item->n_images++] = ref;
 }
 
 static int add_image(EvalItem *item, const json_t *v, const char *dir, Err *err)
 {
     if (!json_is_string(v)) return err_set(err, "an image must be a path, got %s", json_kind(v));
-    item->images = xrealloc(item->images, (size_t)(item->n_images + 1) * sizeof *item->images);
-    item->images[item->n_images++] = path_join(dir, json_string_value(v));
+    item_add_image(item, path_join(dir, json_string_value(v)));
     return 0;
 }
 
@@ -178,30 +188,50 @@ static bool same_question(const Question *a, const Question *b)
     return true;
 }
 
-int run_add_item(EvalRun *run, const json_t *row, const char *dir, RowPlace at, Err *err)
+int item_from_json(EvalItem *item, const json_t *row, const char *dir, Err *err)
 {
     if (!json_is_object(row)) return err_set(err, "a row must be an object, got %s", json_kind(row));
-    EvalItem item = {.at = at};
+    if (read_scalar(&item->id, row, "id", false, err) || read_question(&item->q, row, err)) return -1;
+    return read_groups(item, row, err) || read_images(item, row, dir, err) ? -1 : 0;
+}
+
+int run_add(EvalRun *run, EvalItem *item, Err *err)
+{
     int64_t known = -1;
-    int rc = read_scalar(&item.id, row, "id", false, err);
-    if (rc == 0 && !item.id) item.id = xasprintf("%s:%d", path_basename(at.file), at.line);
-    if (rc == 0) rc = read_question(&item.q, row, err);
-    if (rc == 0) rc = read_groups(&item, row, err);
-    if (rc == 0) rc = read_images(&item, row, dir, err);
-    if (rc == 0 && map_get_str(&run->by_id, item.id, &known)) {
+    int rc = question_check(&item->q, err);
+    if (rc == 0 && map_get_str(&run->by_id, item->id, &known)) {
         const EvalItem *first = &run->item.at[known];
-        if (!same_question(&first->q, &item.q)) {
-            rc = err_set(err, "id \"%.60s\" stands for another question in line %d", item.id, first->at.line);
+        if (!same_question(&first->q, &item->q)) {
+            rc = err_set(err, "id \"%.60s\" stands for another question in line %d", item->id, first->at.line);
             err_hint(err, "rows with the same id are draws of one question: same kind, options and answer");
         }
     }
     if (rc || known >= 0) {
-        item_release(&item);
+        item_release(item);
         return rc ? -1 : (int)known;
     }
-    map_set_str(&run->by_id, item.id, run->item.n);
-    vec_push(&run->item, item);
+    item_add_group(item, "kind", answer_kind_name(item->q.kind));
+    map_set_str(&run->by_id, item->id, run->item.n);
+    vec_push(&run->item, *item);
+    *item = (EvalItem){0};
     return run->item.n - 1;
+}
+
+int run_add_item(EvalRun *run, const json_t *row, const char *dir, RowPlace at, Err *err)
+{
+    EvalItem item = {.at = at};
+    if (item_from_json(&item, row, dir, err)) {
+        item_release(&item);
+        return -1;
+    }
+    if (!item.id) item.id = xasprintf("%s:%d", path_basename(at.file), at.line);
+    return run_add(run, &item, err);
+}
+
+const char *run_keep_name(EvalRun *run, const char *name)
+{
+    vec_push(&run->kept, xstrdup(name));
+    return run->kept.at[run->kept.n - 1];
 }
 
 /* ---- responses --------------------------------------------------------------------------------------------------- */

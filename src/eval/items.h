@@ -12,7 +12,8 @@
  *   results_write(dir, &run, &s, baseline, err);                   eval/results.h
  *
  * or, of a file of rows that hold both (`osler eval --responses`), run_load_responses.  A question that was answered
- * several times has several responses, numbered in the order they came.
+ * several times has several responses, numbered in the order they came.  Questions that come from elsewhere (named
+ * benchmarks, eval/benchmark.h) are made with the item_ functions and given to run_add.
  *
  * A row:  {"id", "question", "kind": "choice|yesno|short|number|open", "options": {"A": "...", ...} or ["...", ...],
  *          "answer", "tolerance": 0.0, "images": ["path", ...], "response": "...", "judged": true|false}
@@ -35,7 +36,7 @@ typedef struct EvalItem {
     char **images;
     int n_images; /* references, resolved */
     int n_responses;
-    RowPlace at;
+    RowPlace at; /* its file's name is borrowed; run_keep_name keeps one */
 } EvalItem;
 
 typedef enum Judged { JUDGED_NOT = -1, JUDGED_WRONG, JUDGED_RIGHT } Judged;
@@ -58,10 +59,26 @@ typedef struct EvalRun {
     VEC(EvalItem) item;
     VEC(EvalResponse) response;
     Map by_id;
+    VEC(char *) kept; /* names of files */
 } EvalRun;
 
-/* The number of the row's item, new or known by its id (then the question must be the same); -1 on error. */
+/* ---- one item ---- */
+
+/* Fills a zeroed item from a row; `dir` is the folder that its images are relative to. Release it also on error. */
+int item_from_json(EvalItem *item, const json_t *row, const char *dir, Err *err);
+/* "key:value", or the value alone where key is NULL; nothing where the value is NULL or empty. */
+void item_add_group(EvalItem *item, const char *key, const char *value);
+void item_add_image(EvalItem *item, char *ref); /* takes it */
+void item_release(EvalItem *item);
+
+/* ---- a run ---- */
+
+/* The number of the item, new or known by its id (then the question must be the same); -1 on error. Takes the item. */
+int run_add(EvalRun *run, EvalItem *item, Err *err);
+/* item_from_json and run_add; without "id" the row's place is its id. */
 int run_add_item(EvalRun *run, const json_t *row, const char *dir, RowPlace at, Err *err);
+/* A copy that lives as long as the run. */
+const char *run_keep_name(EvalRun *run, const char *name);
 void run_add_response(EvalRun *run, int item, const char *text, Judged judged);
 /* Rows with questions and responses. Errors name file and line and have a hint. */
 int run_load_responses(EvalRun *run, const char *path, Err *err);

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "phantom/deterministic.h"
 #include "phantom/family.h"
+#include "reward/answer_prompt.h"
 
 const char *const SPLIT_NAME[N_SPLITS] = {"base", "sft", "text", "pref", "rl", "dev", "test", "test-shift"};
 const char *const KIND_NAME[N_KINDS] = {"choice", "yesno", "short", "number"};
@@ -212,12 +213,7 @@ void case_release(Case *c)
 
 void case_prompt(Buf *out, const Case *c, bool think)
 {
-    static const char *const HOW[N_KINDS] = {"Answer with the letter of the right option.", "Answer with yes or no.",
-                                             "Answer with a word or a short phrase.", "Answer with a number."};
-    for (int i = 0; i < c->images; i++) buf_str(out, "<image>\n");
-    buf_str(out, c->question);
-    for (int i = 0; i < c->options; i++) buf_printf(out, "\n%c. %s", 'A' + i, c->option[i]);
-    buf_printf(out, "\n%s", HOW[c->kind]);
-    if (think)
-        buf_str(out, " Think first, between <think> and </think>; put the answer between <answer> and </answer>.");
+    Question q = {.kind = (AnswerKind)answer_kind_parse(KIND_NAME[c->kind]), .question = c->question};
+    for (int i = 0; i < c->options; i++) q.option[q.n_options++] = c->option[i];
+    answer_prompt(out, &q, c->images, think ? PROMPT_THINK : PROMPT_DIRECT);
 }
