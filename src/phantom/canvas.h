@@ -65,7 +65,8 @@ void curve_points(double *xy, int n, const double from[2], const double bend[2],
    capitals.  height is that of a capital. */
 void canvas_text(Canvas *c, double x, double y, double height, const char *text, Ink ink);
 double canvas_text_width(double height, const char *text);
-/* A bar as long as `length` placed units with end ticks and a label above, its left end at (x, y), not placed. */
+/* A bar as long as `length` placed units with end ticks and a label above, its left end at (x, y), not placed, made
+   whole. */
 void canvas_scale_bar(Canvas *c, double x, double y, double length, const char *label, Ink ink);
 
 /* [size][size][3] */

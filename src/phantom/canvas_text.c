@@ -71,13 +71,14 @@ void canvas_text(Canvas *c, double x, double y, double height, const char *text,
 void canvas_scale_bar(Canvas *c, double x, double y, double length, const char *label, Ink ink)
 {
     Canvas placed = *c;
-    double end = x + length * c->zoom;
+    /* whole units: at 112 pixels the bar is one row, and two rows lie between the label and the ticks */
+    double left = (double)det_floor(x), base = (double)det_floor(y), end = left + 0.5 + length * c->zoom;
     canvas_place(c, 0, 1, 0, 0);
-    mask_line(c, x, y, end, y, 1);
-    mask_line(c, x, y - 1.5, x, y + 1.5, 1);
-    mask_line(c, end, y - 1.5, end, y + 1.5, 1);
+    mask_line(c, left + 0.5, base + 0.5, end, base + 0.5, 1);
+    mask_line(c, left + 0.5, base - 0.5, left + 0.5, base + 1.5, 1);
+    mask_line(c, end, base - 0.5, end, base + 1.5, 1);
     canvas_paint(c, ink, 1);
-    canvas_text(c, x + 1, y - 9.5, 7, label, ink);
+    canvas_text(c, left + 1, base - 10, 7, label, ink);
     memcpy(c->m, placed.m, sizeof c->m);
     c->zoom = placed.zoom;
 }

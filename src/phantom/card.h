@@ -2,9 +2,10 @@
  * card.h - the data set's card: counts, answer balance, and how far one gets without looking.
  *
  * Two readers who see no picture: the constant one gives the same answer to all questions of a kind; the question-only
- * one knows the question, its options and the patient's age group and gives what is most often right there (a number:
- * the one with most answers within the tolerance).  Both are fitted to the very cases they are counted on, so they are
- * a little better than they could be on fresh ones.
+ * one knows the question, its options and the kind of patient and gives what is most often right there (a number: the
+ * one with most answers within the tolerance; a question it never met: the constant answer).  Both learn from one half
+ * of the cases and are counted on the other, then the reverse, so that a small set flatters them no more than a large
+ * one.  The halves are every other case of a family.
  *
  *   Card card = {0};
  *   CardRow row = card_row(&c);           may run in any thread
@@ -25,6 +26,7 @@ typedef struct CardRow {
     char *question;          /* family, ask, group */
     char *answer, *text;     /* owned; as Case.answer, Case.answer_text */
     double value, tolerance; /* of a number */
+    int half;                /* 0 or 1; set by card_add */
 } CardRow;
 
 typedef struct Card {

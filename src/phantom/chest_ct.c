@@ -81,25 +81,28 @@ static double lung_room(const ChestCt *ct, double x, double y)
     return side < room ? side : room;
 }
 
-static bool add_branch(ChestCt *ct, double x, double y, double x1, double y1, double width)
+/* Its index; -1 where it would leave the lung. */
+static int add_branch(ChestCt *ct, int parent, double x, double y, double x1, double y1, double width)
 {
-    if (lung_room(ct, x1, y1) < 4 || ct->branches == CHEST_BRANCHES) return false;
-    double *b = ct->branch[ct->branches++];
+    if (lung_room(ct, x1, y1) < 4 || ct->branches == CHEST_BRANCHES) return -1;
+    double *b = ct->branch[ct->branches];
     b[0] = x, b[1] = y, b[2] = x1, b[3] = y1, b[4] = width;
-    return true;
+    ct->parent[ct->branches] = parent;
+    return ct->branches++;
 }
 
 /* A vessel and its two branches, thinner each time, as long as they stay in the lung. */
-static void grow_vessel(ChestCt *ct, double x, double y, double angle, double width, Rng *rng)
+static void grow_vessel(ChestCt *ct, int parent, double x, double y, double angle, double width, Rng *rng)
 {
     double length = draw_between(rng, 12, 22) * (0.7 + 0.08 * width), cs = det_cos(angle), sn = det_sin(angle);
     /* the first part may have to leave the mediastinum */
     double most = width > ROOT ? length + 45 : length;
     while (length < most && lung_room(ct, x + length * cs, y + length * sn) < 4) length += 9;
-    if (!add_branch(ct, x, y, x + length * cs, y + length * sn, width) || width < 1.2) return;
+    int at = add_branch(ct, parent, x, y, x + length * cs, y + length * sn, width);
+    if (at < 0 || width < 1.2) return;
     double up = draw_between(rng, 0.15, 0.6), down = draw_between(rng, 0.15, 0.6), thin = draw_between(rng, 0.5, 0.62);
-    grow_vessel(ct, x + length * cs, y + length * sn, angle - up, thin * width, rng);
-    grow_vessel(ct, x + length * cs, y + length * sn, angle + down, (1.18 - thin) * width, rng);
+    grow_vessel(ct, at, x + length * cs, y + length * sn, angle - up, thin * width, rng);
+    grow_vessel(ct, at, x + length * cs, y + length * sn, angle + down, (1.18 - thin) * width, rng);
 }
 
 /* Vessels fan out of the lung's root towards front, side and back; others cross the slice and show as dots. */
@@ -109,14 +112,14 @@ static void add_vessels(ChestCt *ct, Rng *rng)
         double x = (double)way * (ct->great_vessels ? 48 : 44), y = ct->great_vessels ? 6 : 18;
         for (int i = 0; i < 6; i++) {
             double a = -1.1 + 0.48 * (double)i + draw_between(rng, -0.12, 0.12);
-            grow_vessel(ct, x, y, way > 0 ? a : DET_PI - a, draw_between(rng, ROOT + 0.1, 4.8), rng);
+            grow_vessel(ct, -1, x, y, way > 0 ? a : DET_PI - a, draw_between(rng, ROOT + 0.1, 4.8), rng);
         }
         for (int i = 0; i < 12 && ct->branches < CHEST_BRANCHES; i++) {
             double px = (double)way * draw_between(rng, 25, 115), py = draw_between(rng, -75, 75);
             double width = draw_between(rng, 1.2, 2.4), *b = ct->branch[ct->branches];
             if (lung_room(ct, px, py) < 8) continue;
             b[0] = px, b[1] = py, b[2] = px + 1, b[3] = py + 0.5, b[4] = width;
-            ct->branches++;
+            ct->parent[ct->branches++] = -1;
         }
     }
 }
@@ -274,12 +277,33 @@ static bool near_lesion(const ChestCt *ct, const double *b)
     return false;
 }
 
+/* Bent by a part of its length and tapering to the width of its branches. */
+static void mask_vessel(Canvas *c, const double b[5], double bend)
+{
+    enum { N = 6 };
+    const double from[] = {MID + b[0], MID + b[1]}, to[] = {MID + b[2], MID + b[3]};
+    double dx = to[0] - from[0], dy = to[1] - from[1], line[2 * N], xy[4 * N];
+    const double mid[] = {(from[0] + to[0]) / 2 - bend * dy, (from[1] + to[1]) / 2 + bend * dx};
+    double length = sqrt(dx * dx + dy * dy), end = b[4] < 1.2 ? 0.2 : 0.6;
+    curve_points(line, N, from, mid, to);
+    for (int i = 0; i < N; i++) {
+        double half = b[4] / 2 * (1 - (1 - end) * (double)i / (N - 1)) / length;
+        int far = 2 * N - 1 - i;
+        xy[2 * i] = line[2 * i] - half * dy, xy[2 * i + 1] = line[2 * i + 1] + half * dx;
+        xy[2 * far] = line[2 * i] + half * dy, xy[2 * far + 1] = line[2 * i + 1] - half * dx;
+    }
+    mask_polygon(c, xy, 2 * N);
+    mask_ellipse(c, from[0], from[1], b[4] / 2, b[4] / 2, 0);
+}
+
 static void paint_vessels(Canvas *c, const ChestCt *ct, const Sight *v)
 {
+    bool gone[CHEST_BRANCHES]; /* a lesion takes its place, and with it goes all that springs from it */
     for (int i = 0; i < ct->branches; i++) {
         const double *b = ct->branch[i];
-        if (!in_sight(v, b[0], b[1], 40) || near_lesion(ct, b)) continue;
-        mask_line(c, MID + b[0], MID + b[1], MID + b[2], MID + b[3], b[4]);
+        gone[i] = near_lesion(ct, b) || (ct->parent[i] >= 0 && gone[ct->parent[i]]);
+        if (gone[i] || !in_sight(v, b[0], b[1], 40)) continue;
+        mask_vessel(c, b, i % 2 ? 0.14 : -0.14);
         canvas_paint(c, GRAY(0), b[4] > 2 ? 0.9 : 0.3 + 0.3 * b[4]); /* thin ones fill less of the slice's thickness */
     }
 }
@@ -363,7 +387,7 @@ void chest_ct_render(Canvas *c, const ChestCt *ct, const ChestView *view, const 
     paint_frame(c, x - w / k, y - h / k, x + w / k, y + h / k, 2, 0.7);
     canvas_place(c, 0, 1, 0, 0);
     paint_frame(c, VIEW_X0, VIEW_Y0, VIEW_X1, VIEW_Y1, 0.8, 1);
-    canvas_text(c, 2, 2, 6, "R", GRAY(0.95)); /* the marker of the patient's right */
+    canvas_text(c, 2, 2, 7, "R", GRAY(0.95)); /* the marker of the patient's right */
     canvas_place(c, 0, k, 0, 0);
     canvas_scale_bar(c, 6, 104, view->bar, view->label, GRAY(0.95));
 }

@@ -42,6 +42,7 @@ typedef struct ChestCt {
     Organ organ[CHEST_ORGANS];    /* of the mediastinum, in the order of painting */
     int organs;
     double branch[CHEST_BRANCHES][5]; /* vessels: x, y, x, y, width */
+    int parent[CHEST_BRANCHES];       /* the branch it springs from, -1: none */
     int branches;
     ChestLesion lesion[CHEST_LESIONS];
     int lesions;

@@ -268,5 +268,5 @@ void chest_film_render(Canvas *c, const ChestFilm *f, const Scanner *s, Rng *rng
     }
     if (f->rim > 0) add_pleura(c, f);
     film_develop(c, s, 0.30, 2.15, rng);
-    canvas_text(c, 3, 3, 6, "R", GRAY(0.95)); /* the marker of the patient's right */
+    canvas_text(c, 3, 3, 7, "R", GRAY(0.95)); /* the marker of the patient's right */
 }

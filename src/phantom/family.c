@@ -78,7 +78,19 @@ void thought_step(Thought *h, const char *sentence)
 
 void thought_hypothesis(Thought *h, Hypothesis hyp)
 {
-    if (h->hypotheses < MAX_HYPOTHESES) h->hypothesis[h->hypotheses++] = hyp;
+    CHECK(h->hypotheses < MAX_HYPOTHESES, "more than %d hypotheses", MAX_HYPOTHESES);
+    h->hypothesis[h->hypotheses++] = hyp;
+}
+
+void thought_candidates(Thought *h, const char *const *name, int n, int holds, const char *pro, const char *contra)
+{
+    for (int i = 0; i < n; i++)
+        thought_hypothesis(h, (Hypothesis){.name = name[i],
+                                           .pro = i == holds ? pro : "",
+                                           .contra = i == holds ? "" : contra,
+                                           .prior = 1 / (double)n,
+                                           .likelihood = i == holds ? 0.94 : 0.02,
+                                           .holds = i == holds});
 }
 
 /* ---- cut-offs --------------------------------------------------------------------------------------------------- */
@@ -215,15 +227,16 @@ void value_think(Case *c, Thought *h, const Cutoffs *k, double value, const char
     h->rule = how;
     thought_step(h, case_say(c, "The %s is %s.", k->name, say_value(c, k, value)));
     const double off = 4 * k->error;
+    const int n = round_to(value - off, k->step) < 0 ? 2 : 3; /* no value below 0 */
     for (int i = 1; i >= -1; i--) {
         double v = round_to(value + (double)i * off, k->step);
-        if (v < 0) continue;
+        if (i < 0 && n == 2) continue;
         thought_hypothesis(h, (Hypothesis){.name = case_say(c, "%s %s", k->name, say_value(c, k, v)),
                                            .pro = i ? "" : "it is what was measured",
                                            .contra = i > 0   ? "the measured value is smaller"
                                                      : i < 0 ? "the measured value is larger"
                                                              : "",
-                                           .prior = 1.0 / 3,
+                                           .prior = 1 / (double)n,
                                            .likelihood = i ? 0.02 : 0.9,
                                            .holds = i == 0});
     }

@@ -120,7 +120,10 @@ void finding_number(Case *c, int image, const char *name, const char *format, do
 void finding_word(Case *c, int image, const char *name, const char *word);
 
 void thought_step(Thought *h, const char *sentence);
+/* Hypotheses exclude each other and cover everything: their priors add up to 1. */
 void thought_hypothesis(Thought *h, Hypothesis hyp);
+/* One for each name, equally likely before, of which one holds: `pro` speaks for it, `contra` against the rest. */
+void thought_candidates(Thought *h, const char *const *name, int n, int holds, const char *pro, const char *contra);
 
 /* Ascending limits cut a quantity into n + 1 classes; class k lies between limit[k-1] and limit[k]. */
 typedef struct Cutoffs {

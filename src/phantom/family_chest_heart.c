@@ -1,10 +1,12 @@
 /*
  * chest-heart and chest-heart-newborn: the size of the heart on a frontal chest film.
  *
- * Cardiothoracic ratio = greatest width of the heart / greatest inner width of the chest.  Above 0.50 the heart of an
- * adult counts as enlarged (Danzer 1919, Am J Med Sci 157:513; Hansell et al., Fleischner Society glossary, Radiology
- * 2008;246:697).  In a newborn up to 0.60 is normal (Edwards, Higgins, Gilpin: The cardiothoracic ratio in newborn
- * infants, AJR 1981;136:907).  The same picture can therefore be abnormal in one and normal in the other.
+ * Cardiothoracic ratio = greatest width of the heart / greatest inner width of the chest, an old index (Danzer 1919,
+ * Am J Med Sci 157:513, whose own limit was higher).  Above 0.50 the heart of an adult counts as enlarged: today's
+ * usual limit, though a weak test (Simkus et al., Insights Imaging 2021, doi 10.1186/s13244-021-01097-0).  In a
+ * newborn up to 0.60 is normal: the usual teaching value (elearnrad.com, Neonate chest); other texts go to 0.66, and
+ * 1,000 films of the first day ranged from 0.44 to 0.74.  The same picture can therefore be abnormal in one
+ * and normal in the other.
  */
 #include "phantom/chest_film.h"
 #include "phantom/deterministic.h"
@@ -218,23 +220,18 @@ static void describe(Case *c, const Truth *t, Rng *rng)
     buf_release(&b);
 }
 
+static const char *const POINTS_TO[] = {"the apex to the patient's left", "the apex to the patient's right"};
+
 static void think_side(Case *c, Thought *h, const Truth *t)
 {
     bool right = t->q[0][MIRRORED] > 0;
     const char *side = right ? "right" : "left", *seen = right ? "left" : "right";
-    h->rule = h->rule ? h->rule : "The patient's left is at the right edge of the film.";
     thought_step(h, case_say(c, "The apex points to the %s edge of the film, which is the patient's %s.", seen, side));
-    for (int i = 0; i < 2 && h->hypotheses + 1 < MAX_HYPOTHESES; i++) {
-        bool holds = i == right;
-        thought_hypothesis(
-            h, (Hypothesis){.name = i ? "the apex to the patient's right" : "the apex to the patient's left",
-                            .pro = holds ? case_say(c, "the apex lies towards the %s edge", seen) : "",
-                            .contra = holds ? "" : "most of the heart lies on the other side",
-                            .prior = 0.5,
-                            .likelihood = holds ? 0.98 : 0.02,
-                            .holds = holds});
-    }
-    if (!h->check) h->check = "The R marks the patient's right.";
+    if (h->rule) return; /* one of two steps */
+    h->rule = "The patient's left is at the right edge of the film.";
+    h->check = "The R marks the patient's right.";
+    thought_candidates(h, POINTS_TO, 2, right, case_say(c, "the apex lies towards the %s edge", seen),
+                       "most of the heart lies on the other side");
 }
 
 static void think(Case *c, Thought *h, const Truth *t, const Ask *ask, int class)
@@ -257,9 +254,14 @@ static void think(Case *c, Thought *h, const Truth *t, const Ask *ask, int class
         h->conclusion = case_say(c, "The heart is enlarged %s.", ask->answer[class]);
     } else {
         cutoffs_think(c, h, k, ratio);
-        if (asks(ask, "size-and-side")) think_side(c, h, t);
         h->conclusion = case_say(c, "In this patient (%s) a ratio of %.2f means %s.", who, ratio,
                                  k->label[cutoffs_class(k, ratio)]);
+        if (!asks(ask, "size-and-side")) return;
+        think_side(c, h, t);
+        h->hypotheses = 0; /* the four answers instead */
+        thought_candidates(h, ask->answer, 4, class, "ratio and side agree with it", "ratio or side tells against it");
+        h->conclusion = case_say(c, "%s The apex points to the patient's %s.", h->conclusion,
+                                 t->q[0][MIRRORED] > 0 ? "right" : "left");
     }
 }
 

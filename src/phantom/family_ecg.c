@@ -2,11 +2,11 @@
  * ecg-adult and ecg-infant: the heart rate on a rhythm strip.
  *
  * Paper runs at 25 mm/s: a small square of 1 mm is 0.04 s, a large one of 5 mm 0.2 s, and the rate per minute is 300
- * over the large squares between two R waves.  Adults: below 60 slow, above 100 fast (Kusumoto et al., 2018 ACC/AHA/HRS
- * bradycardia guideline; Page et al., 2015 ACC/AHA/HRS supraventricular tachycardia guideline); from 150 on an
- * arrhythmia is more likely than a sinus rhythm (AHA 2020 advanced life support, adult tachycardia with a pulse).
- * Infants: 100 to 160 normal (the usual reference range of the first year); from 220 on supraventricular tachycardia is
- * likely (AHA 2020 paediatric advanced life support, tachycardia with a pulse).
+ * over the large squares between two R waves.  Adults: 60 to 100 is normal by convention (Liu, Chen, Gao, J Insur Med
+ * 2012;43:102 say how thin the evidence is; life support works with 50 for slow); tachyarrhythmias typically have 150
+ * or more (AHA 2020, adult tachycardia with a pulse).  Infants: 100 to 160 is a round range of the first year;
+ * measured centiles differ with the month and from one another (Fleming et al., Lancet 2011;377:1011, PMC3789232);
+ * from 220 on supraventricular tachycardia is probable (AHA 2020, paediatric tachycardia with a pulse).
  */
 #include "phantom/deterministic.h"
 #include "phantom/families.h"
@@ -307,7 +307,7 @@ static void render(Canvas *c, const Truth *t, int image, const Scanner *s, Rng *
         draw_lead(c, &b, (lead ? 46 : 20) * MM, gain, draw_between(rng, 0, 0.5));
         canvas_text(c, 3, lead ? 56 : 3, 7, lead ? "V5" : "II", GRAY(0.2));
     }
-    canvas_text(c, 66, 103, 6, "25 MM/S", GRAY(0.2));
+    canvas_text(c, 66, 103, 7, "25 MM/S", GRAY(0.2));
     camera_develop(c, s, 0.012, rng);
 }
 
@@ -353,12 +353,15 @@ static void think(Case *c, Thought *h, const Truth *t, const Ask *ask, int class
         add_interval(c, h, t->q[1], "On the second strip the");
         cutoffs_think_pair(c, h, k, rates, ask, class);
         h->conclusion = case_say(c, "The rate is normal %s.", ask->answer[class]);
+    } else if (ask->kind == ASK_NUMBER) { /* not classed: the rate may lie on a limit */
+        add_interval(c, h, q, "The");
+        value_think(c, h, k, q[RATE], "At 25 mm/s the rate per minute is 300 over the large squares between R waves.");
+        h->conclusion = case_say(c, "The heart beats %.0f times per minute.", q[RATE]);
     } else {
         const char *label = k->label[cutoffs_class(k, q[RATE])];
         add_interval(c, h, q, "The");
         cutoffs_think(c, h, k, q[RATE]);
-        h->conclusion = ask->kind == ASK_NUMBER ? case_say(c, "The heart beats %.0f times per minute.", q[RATE])
-                                                : case_say(c, "For an %s %.0f per minute is %s.", who, q[RATE], label);
+        h->conclusion = case_say(c, "For an %s %.0f per minute is %s.", who, q[RATE], label);
     }
 }
 

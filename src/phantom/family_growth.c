@@ -472,18 +472,6 @@ static void add_comparison(Case *c, Thought *h, const Truth *t, const double *q)
                              is_faltering(t, q) ? "faltering growth" : "not faltering growth"));
 }
 
-/* One hypothesis for each text, the right one at `right`. */
-static void add_candidates(Thought *h, const char *const *text, int n, int right, const char *pro, const char *contra)
-{
-    for (int i = 0; i < n; i++)
-        thought_hypothesis(h, (Hypothesis){.name = text[i],
-                                           .pro = i == right ? pro : "",
-                                           .contra = i == right ? "" : contra,
-                                           .prior = 1 / (double)n,
-                                           .likelihood = i == right ? 0.96 : 0.02,
-                                           .holds = i == right});
-}
-
 static const char *say_lines(Case *c, const double *q)
 {
     int crossed = crossed_of(q), n = crossed < 0 ? -crossed : crossed;
@@ -508,8 +496,8 @@ static void think_reading(Case *c, Thought *h, const Truth *t, const Ask *ask)
         h->rule = "From below the lines are the 0.4th, 2nd, 9th, 25th, 50th, 75th, 91st, 98th and 99.6th centile.";
         thought_step(h, case_say(c, "%d lines lie below the last point.", (int)q[LAST]));
         thought_step(h, case_say(c, "That is %s.", SPACE_NAME[(int)q[LAST]]));
-        add_candidates(h, ask->answer, ask->classes, judge(t, ask), "the count of lines below fits",
-                       "the count of lines below does not fit");
+        thought_candidates(h, ask->answer, ask->classes, judge(t, ask), "the count of lines below fits",
+                           "the count of lines below does not fit");
         h->conclusion = case_say(c, "The last weight lies %s.", SPACE_NAME[(int)q[LAST]]);
     } else {
         static const char *const COURSES[] = {"a weight that follows its centile", "a weight that falls across lines",
@@ -517,11 +505,11 @@ static void think_reading(Case *c, Thought *h, const Truth *t, const Ask *ask)
         int crossed = crossed_of(q);
         h->problem = "the course of the weight";
         add_course(c, h, q, "The");
-        add_candidates(h, COURSES, 3,
-                       crossed > 0   ? FALLS
-                       : crossed < 0 ? RISES
-                                     : FOLLOWS,
-                       say_lines(c, q), say_lines(c, q));
+        thought_candidates(h, COURSES, 3,
+                           crossed > 0   ? FALLS
+                           : crossed < 0 ? RISES
+                                         : FOLLOWS,
+                           say_lines(c, q), say_lines(c, q));
         if (asks(ask, "lines"))
             h->conclusion = case_say(c, "The weight falls through %.0f line%s.", q[CROSSED], plural((int)q[CROSSED]));
     }
@@ -556,8 +544,8 @@ static void think(Case *c, Thought *h, const Truth *t, const Ask *ask, int class
                                         : "The last weight is not below the 2nd centile.");
         pro = "both rules agree with it", contra = "a rule tells against it";
     } else if (t->images == 2) pro = "both charts agree with it", contra = "a chart tells against it";
-    if (ask->kind == ASK_YESNO) add_candidates(h, FALTERING, 2, class, pro, contra);
-    else add_candidates(h, ask->answer, ask->classes, class, pro, contra);
+    if (ask->kind == ASK_YESNO) thought_candidates(h, FALTERING, 2, class, pro, contra);
+    else thought_candidates(h, ask->answer, ask->classes, class, pro, contra);
     h->check = case_say(c, "The birth weight was %s, so %s space%s it is; the points lie well inside their spaces.",
                         BORN[t->group], LIMIT_WORDS[LIMIT[t->group]], plural(LIMIT[t->group]));
 }

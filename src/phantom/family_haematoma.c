@@ -1,16 +1,18 @@
 /*
  * haematoma: blood between skull and brain on a head CT, and whether it must be evacuated.
  *
- * A lens is epidural, a crescent subdural.  Evacuate (Bullock et al., Guidelines for the surgical management of traumatic
- * brain injury, Neurosurgery 2006;58(3 Suppl), Brain Trauma Foundation):
+ * A lens is epidural, a crescent subdural.  Evacuate (Bullock et al., Guidelines for the surgical management of
+ * traumatic brain injury, Neurosurgery 2006;58(3 Suppl), Brain Trauma Foundation):
  *   acute subdural (S16)  thicker than 10 mm or midline shift above 5 mm: whatever the GCS.  Smaller ones in coma (GCS
  *                         below 9): if the GCS fell by 2 or more since the injury, a pupil is wide and fixed, or the
  *                         pressure in the head exceeds 20 mmHg; otherwise the pressure is monitored
  *   acute epidural (S7)   above 30 cm3: whatever the GCS.  Managed without an operation only if below 30 cm3, thinner
  *                         than 15 mm, shift below 5 mm, GCS above 8 and no focal deficit
- * Volume = A B C / 2: the greatest length on the slice, the thickness across it, and the height over all slices (Kothari
- * et al., Stroke 1996;27:1304; its variants on epidural haematomas: PeerJ 2016, doi 10.7717/peerj.1921).  The height is
- * told on the picture: H 45 MM.
+ * Two answers are our reading of that: a lens that misses one of the conditions for watching is operated on here,
+ * where the guideline only does not offer to watch it; and less than 2 mm between two CTs is no change.
+ * Volume = A B C / 2: the greatest length on the slice, the thickness across it, and the height over all slices
+ * (Kothari et al., Stroke 1996;27:1304; its variants on epidural haematomas: PeerJ 2016, doi 10.7717/peerj.1921).
+ * The height is told on the picture: H 45 MM.
  */
 #include "phantom/deterministic.h"
 #include "phantom/families.h"
@@ -251,8 +253,8 @@ static int over_limits(const double *q)
            (cutoffs_class(&SHIFTED, q[SHIFT]) ? OVER_SHIFT : 0);
 }
 
-/* Length and height of a lens of known thickness.  Longer ones would be so curved as to have no bulge: the hollow of the
-   skull behind a chord A is about A^2 / 8 R, R at least 60 mm; 2 mm of bulge stay. */
+/* Length and height of a lens of known thickness.  Longer ones would be so curved as to have no bulge: the hollow of
+   the skull behind a chord A is about A^2 / 8 R, R at least 60 mm; 2 mm of bulge stay. */
 static void draw_extent(double *q, Rng *rng)
 {
     double most = 480 * (q[THICK] - 2), longest = 28, shortest = 2.2 * q[THICK] > 28 ? 2.2 * q[THICK] : 28;
@@ -431,18 +433,6 @@ static void describe(Case *c, const Truth *t, Rng *rng)
     buf_release(&b);
 }
 
-/* The names of hypotheses of which one holds, with one line of evidence for it and one against the rest. */
-static void add_names(Thought *h, const char *const *name, int n, int holds, const char *pro, const char *contra)
-{
-    for (int i = 0; i < n; i++)
-        thought_hypothesis(h, (Hypothesis){.name = name[i],
-                                           .pro = i == holds ? pro : "",
-                                           .contra = i == holds ? "" : contra,
-                                           .prior = 1 / (double)n,
-                                           .likelihood = i == holds ? 0.95 : 0.02,
-                                           .holds = i == holds});
-}
-
 static void think_place(Case *c, Thought *h, const double *q, const Ask *ask, int class)
 {
     static const char *const SIDE[] = {"on the patient's left", "on the patient's right"};
@@ -456,17 +446,18 @@ static void think_place(Case *c, Thought *h, const double *q, const Ask *ask, in
     if (!asks(ask, "side")) thought_step(h, case_say(c, "It is %s: %s.", SHAPE[lens], bulge));
     if (asks(ask, "space")) {
         h->rule = "A lens is epidural, a crescent subdural; the patient's right is at the left edge of the picture.";
-        add_names(h, ask->answer, 4, class, "side and shape agree with it", "side or shape tells against it");
+        thought_candidates(h, ask->answer, 4, class, "side and shape agree with it", "side or shape tells against it");
         h->check = "The R marks the patient's right, and the inner border was followed from end to end.";
         h->conclusion = case_say(c, "The haematoma is %s.", ask->answer[class]);
     } else if (asks(ask, "side")) {
         h->rule = "The patient's right is at the left edge of the picture.";
-        add_names(h, SIDE, 2, class, case_say(c, "the blood lies at the %s edge", edge), "no blood lies there");
+        thought_candidates(h, SIDE, 2, class, case_say(c, "the blood lies at the %s edge", edge),
+                           "no blood lies there");
         h->check = "The R marks the patient's right.";
         h->conclusion = case_say(c, "The haematoma is on the patient's %s.", ask->answer[class]);
     } else {
         h->rule = "A lens bulges towards the brain between its ends; a crescent follows the brain's surface.";
-        add_names(h, SHAPE, 2, class, bulge, case_say(c, "%s", bulge));
+        thought_candidates(h, SHAPE, 2, class, bulge, case_say(c, "%s", bulge));
         h->check = "The inner border was followed from end to end.";
         h->conclusion = case_say(c, "The haematoma is a %s.", ask->answer[class]);
     }
@@ -501,7 +492,7 @@ static void think_limits(Case *c, Thought *h, const Truth *t, const Ask *ask, in
     h->check = "Neither thickness nor shift is within 1 mm of its limit.";
     if (ask->kind == ASK_YESNO) {
         h->rule = SUBDURAL_RULE;
-        add_names(h, WHICH, 4, over, "both measures agree with it", "a measure tells against it");
+        thought_candidates(h, WHICH, 4, over, "both measures agree with it", "a measure tells against it");
         h->conclusion = over ? "The CT alone calls for evacuation." : "The CT alone does not call for evacuation.";
         return;
     }
@@ -509,7 +500,7 @@ static void think_limits(Case *c, Thought *h, const Truth *t, const Ask *ask, in
     thought_step(h, t->group == ALERT ? "The patient is awake and steady."
                                       : "The patient is in coma and the GCS fell by more than 2.");
     const char *names[] = {ask->answer[0], ask->answer[1], ask->answer[2], ask->answer[3], ask->extra[0]};
-    add_names(h, names, 5, class, "measures and GCS agree with it", "a measure or the GCS tells against it");
+    thought_candidates(h, names, 5, class, "measures and GCS agree with it", "a measure or the GCS tells against it");
     h->conclusion = case_say(c, "What calls for evacuation: %s.", ask->answer[class]);
 }
 
@@ -527,7 +518,11 @@ static void think_watch(Case *c, Thought *h, const Truth *t, int class)
     if (lens) add_content(c, h, q);
     thought_step(h, t->group == ALERT ? "The GCS is above 8."
                                       : "The GCS is below 9 but steady, pupils are equal, the pressure is below 20.");
-    add_names(h, NAME, 3, large ? 1 : class ? 2 : 0, "shape, size and GCS agree with it", "the rule leads elsewhere");
+    thought_candidates(h, NAME, 3,
+                       large   ? 1
+                       : class ? 2
+                               : 0,
+                       "shape, size and GCS agree with it", "the rule leads elsewhere");
     h->check = "No measure is close to its limit.";
     h->conclusion = class ? "This patient needs an operation." : "This patient can be watched for now.";
 }
@@ -553,7 +548,8 @@ static void think_growth(Case *c, Thought *h, const Truth *t, const Ask *ask, in
     thought_step(h, case_say(c, "On the second CT it is %.0f mm thick with a shift of %.0f mm.", b[THICK], b[SHIFT]));
     thought_step(h, over_limits(b) ? "The second is beyond the limits of 10 and 5 mm."
                                    : "The second is within the limits of 10 and 5 mm.");
-    add_names(h, ask->answer, 4, class, "both CTs agree with it", "the thickness on the two CTs tells against it");
+    thought_candidates(h, ask->answer, 4, class, "both CTs agree with it",
+                       "the thickness on the two CTs tells against it");
     h->check = "Both CTs were measured at the thickest place.";
     h->conclusion = case_say(c, "Between the CTs: %s.", ask->answer[class]);
 }

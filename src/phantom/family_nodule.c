@@ -6,9 +6,10 @@
  *   smaller than 6 mm   no routine follow-up | optional CT at 12 months
  *   6 to 8 mm           CT at 6 to 12 months, then consider CT at 18 to 24 months | ... then CT at 18 to 24 months
  *   larger than 8 mm    consider CT at 3 months, PET/CT or tissue sampling (both)
- * The diameter is the mean of the longest and the shortest on one slice; growth is an increase by 2 mm or more (Bankier
- * et al., Recommendations for measuring pulmonary nodules at CT, Radiology 2017;285:584-600).  Diameters are printed to
- * 0.1 mm but never fall into another class when rounded to the whole millimetre, as the guideline wants them.
+ * The diameter is the mean of the longest and the shortest on one slice.  Growth is an increase by 2 mm or more: what
+ * rulers can tell from their own error, as advised by Bankier et al. (Radiology 2017;285:584-600, whose text could not
+ * be looked up for this).  Diameters are printed to 0.1 mm but never fall into another class when rounded to the whole
+ * millimetre, as the guideline wants them.
  */
 #include "phantom/chest_ct.h"
 #include "phantom/deterministic.h"
@@ -237,18 +238,14 @@ static void describe(Case *c, const Truth *t, Rng *rng)
 
 static void think_side(Case *c, Thought *h, const Truth *t)
 {
+    static const char *const LUNG[] = {"a nodule in the right lung", "a nodule in the left lung"};
     bool left = t->q[0][LEFT] > 0;
     const char *side = left ? "left" : "right", *seen = left ? "right" : "left";
     h->problem = "the side of the nodule";
     h->rule = "The patient's left is at the right edge of the slice.";
     thought_step(h, case_say(c, "The box lies towards the %s edge, which is the patient's %s.", seen, side));
-    for (int i = 0; i < 2; i++)
-        thought_hypothesis(h, (Hypothesis){.name = i ? "a nodule in the left lung" : "a nodule in the right lung",
-                                           .pro = i == left ? case_say(c, "it lies towards the %s edge", seen) : "",
-                                           .contra = i == left ? "" : "that lung shows vessels only",
-                                           .prior = 0.5,
-                                           .likelihood = i == left ? 0.98 : 0.02,
-                                           .holds = i == left});
+    thought_candidates(h, LUNG, 2, left, case_say(c, "it lies towards the %s edge", seen),
+                       "that lung shows vessels only");
     h->check = "The R marks the patient's right.";
     h->conclusion = case_say(c, "The nodule is in the %s lung.", side);
 }

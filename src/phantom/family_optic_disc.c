@@ -442,16 +442,11 @@ static void add_eye(Case *c, Thought *h, const double *q)
 
 static void think_eye(Case *c, Thought *h, const double *q)
 {
+    static const char *const EYE_NAME[] = {"a right eye", "a left eye"};
     bool left = q[EYE] > 0;
     h->rule = "The great vessels arch to the temporal side: at the left of a right eye's picture.";
     add_eye(c, h, q);
-    for (int i = 0; i < 2; i++)
-        thought_hypothesis(h, (Hypothesis){.name = i ? "a left eye" : "a right eye",
-                                           .pro = i == left ? "the vessels arch that way" : "",
-                                           .contra = i == left ? "" : "the vessels arch the other way",
-                                           .prior = 0.5,
-                                           .likelihood = i == left ? 0.98 : 0.02,
-                                           .holds = i == left});
+    thought_candidates(h, EYE_NAME, 2, left, "the vessels arch that way", "the vessels arch the other way");
     h->check = "The vessels enter at the nasal side of the cup, which agrees.";
 }
 

@@ -249,18 +249,6 @@ static void describe(Case *c, const Truth *t, Rng *rng)
     buf_release(&b);
 }
 
-/* One hypothesis for each text, the right one at `right`; they exclude each other. */
-static void add_candidates(Thought *h, const char *const *text, int n, int right, const char *pro, const char *contra)
-{
-    for (int i = 0; i < n; i++)
-        thought_hypothesis(h, (Hypothesis){.name = text[i],
-                                           .pro = i == right ? pro : "",
-                                           .contra = i == right ? "" : contra,
-                                           .prior = 1 / (double)n,
-                                           .likelihood = i == right ? 0.96 : 0.02,
-                                           .holds = i == right});
-}
-
 static void add_sight(Case *c, Thought *h, const double *q)
 {
     if (size_of(q) == NONE) thought_step(h, "No pleural line is seen; the vessels reach out on both sides.");
@@ -297,8 +285,9 @@ static void think_presence(Case *c, Thought *h, const double *q)
     h->rule = "A pneumothorax shows a thin white line at the edge of the lung and no vessels beyond it.";
     h->check = "The R marks the patient's right; a fold of skin would have vessels beyond it.";
     add_sight(c, h, q);
-    add_candidates(h, NAME, 3, none ? 2 : q[SIDE] > 0, none ? "both lungs reach the chest wall" : "the line is there",
-                   none ? "no pleural line is seen" : case_say(c, "the pleural line is on the %s", side_word(q)));
+    thought_candidates(h, NAME, 3, none ? 2 : q[SIDE] > 0,
+                       none ? "both lungs reach the chest wall" : "the line is there",
+                       none ? "no pleural line is seen" : case_say(c, "the pleural line is on the %s", side_word(q)));
 }
 
 /* Presence, side and size at once. */
@@ -310,7 +299,7 @@ static void think_description(Case *c, Thought *h, const double *q, const Ask *a
     add_sight(c, h, q);
     add_size(c, h, q);
     const char *seen = none ? "no pleural line is seen" : case_say(c, "%.1f cm on the %s", q[RIM], side_word(q));
-    add_candidates(h, ask->answer, ask->classes, class, seen, seen);
+    thought_candidates(h, ask->answer, ask->classes, class, seen, seen);
 }
 
 /* Size, and what it means to this patient. */
@@ -330,7 +319,7 @@ static void think_drain(Case *c, Thought *h, const Truth *t)
     add_size(c, h, q);
     thought_step(h, breathless ? "The patient is breathless." : "The patient is not breathless.");
     const char *seen = size_of(q) == NONE ? "no pleural line is seen" : case_say(c, "the rim is %.1f cm", q[RIM]);
-    add_candidates(h, name, 3, size_of(q), seen, seen);
+    thought_candidates(h, name, 3, size_of(q), seen, seen);
 }
 
 static const char *say_conclusion(Case *c, const Truth *t, const Ask *ask, int class)

@@ -286,18 +286,14 @@ static void describe(Case *c, const Truth *t, Rng *rng)
 
 static void think_side(Case *c, Thought *h, const Truth *t)
 {
+    static const char *const LUNG[] = {"a lesion in the right lung", "a lesion in the left lung"};
     bool left = t->q[0][LEFT] > 0;
     const char *side = left ? "left" : "right", *seen = left ? "right" : "left";
     h->problem = "the side of the lesion";
     h->rule = "The patient's left is at the right edge of the slice.";
     thought_step(h, case_say(c, "The box lies towards the %s edge, which is the patient's %s.", seen, side));
-    for (int i = 0; i < 2; i++)
-        thought_hypothesis(h, (Hypothesis){.name = i ? "a lesion in the left lung" : "a lesion in the right lung",
-                                           .pro = i == left ? case_say(c, "it lies towards the %s edge", seen) : "",
-                                           .contra = i == left ? "" : "that lung shows vessels only",
-                                           .prior = 0.5,
-                                           .likelihood = i == left ? 0.98 : 0.02,
-                                           .holds = i == left});
+    thought_candidates(h, LUNG, 2, left, case_say(c, "it lies towards the %s edge", seen),
+                       "that lung shows vessels only");
     h->check = "The R marks the patient's right.";
     h->conclusion = case_say(c, "The lesion is in the %s lung.", side);
 }
@@ -348,13 +344,8 @@ static void think_larger(Case *c, Thought *h, const Truth *t)
     h->problem = "whether the lesion has become larger";
     h->rule = "The longest diameters of both CTs are compared.";
     thought_step(h, case_say(c, "The lesion measured %.0f mm and now measures %.0f mm.", was, now));
-    for (int i = 0; i < 2; i++)
-        thought_hypothesis(h, (Hypothesis){.name = NAME[i],
-                                           .pro = i == smaller ? case_say(c, "%.0f mm after %.0f mm", now, was) : "",
-                                           .contra = i == smaller ? "" : "the diameters say the opposite",
-                                           .prior = 0.5,
-                                           .likelihood = i == smaller ? 0.98 : 0.02,
-                                           .holds = i == smaller});
+    thought_candidates(h, NAME, 2, smaller, case_say(c, "%.0f mm after %.0f mm", now, was),
+                       "the diameters say the opposite");
     h->check = "The scale bars of both CTs are of the same length in mm.";
     h->conclusion = case_say(c, "The second CT shows %s.", NAME[smaller]);
 }
@@ -377,6 +368,7 @@ static void think(Case *c, Thought *h, const Truth *t, const Ask *ask, int class
         think_category(c, h, t);
         if (asks(ask, "change")) {
             h->problem = "the change of the diameter in percent";
+            h->check = "Measured again, both diameters are the same.";
             h->conclusion = case_say(c, "The diameter changed by %.0f percent.", t->q[0][CHANGE]);
         }
     }

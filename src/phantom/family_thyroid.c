@@ -7,7 +7,7 @@
  * 3: TR3, 4 to 6: TR4, 7 and more: TR5.  Fine needle aspiration (FNA) | follow-up ultrasound by the largest diameter:
  *   TR3 25 | 15 mm     TR4 15 | 10 mm     TR5 10 | 5 mm     TR1, TR2 neither
  * A nodule with focal uptake of FDG on PET is punctured from 10 mm on, however it looks (Haugen et al., 2015 American
- * Thyroid Association guidelines, Thyroid 2016;26:1-133, recommendation 5A).
+ * Thyroid Association guidelines, Thyroid 2016;26:1-133, recommendation 5A); TI-RADS is not meant for those.
  *
  * Left out, because 112 pixels do not show them: very hypoechoic mixed, spongiform, isoechoic, ill-defined and
  * extrathyroidal nodules, comet-tail artefacts; several kinds of foci at once.
@@ -317,22 +317,12 @@ static void describe(Case *c, const Truth *t, Rng *rng)
         finding_word(c, i, "shape", shape);
         finding_word(c, i, "margin", margin);
         finding_word(c, i, "echogenic foci", foci);
-        buf_printf(&b, " %sThe nodule measures %.0f mm. It is %s, %s, %s, with a %s margin; echogenic foci: %s.",
-                   NUMBER[t->images > 1 ? i + 1 : 0], q[SIZE], composition, echo, shape, margin, foci);
+        buf_printf(&b, " %sThe nodule measures %.0f mm. It is %s, %s, %s, with %s margin; echogenic foci: %s.",
+                   NUMBER[t->images > 1 ? i + 1 : 0], q[SIZE], composition, echo, shape,
+                   q[IRREGULAR] > 0 ? "an irregular" : "a smooth", foci);
     }
     c->caption = case_say(c, "%s", b.data);
     buf_release(&b);
-}
-
-static void add_choices(Thought *h, const char *const *name, int n, int class, const char *pro, const char *contra)
-{
-    for (int i = 0; i < n; i++)
-        thought_hypothesis(h, (Hypothesis){.name = name[i],
-                                           .pro = i == class ? pro : "",
-                                           .contra = i == class ? "" : contra,
-                                           .prior = 1 / (double)n,
-                                           .likelihood = i == class ? 0.92 : 0.08 / (double)(n - 1),
-                                           .holds = i == class});
 }
 
 /* "On the first scan solid 2, hypoechoic 2, ... : 4 points, TR4." */
@@ -367,23 +357,23 @@ static void think_seen(Case *c, Thought *h, const Truth *t, const Ask *ask, int 
         h->problem = "what the nodule is made of";
         h->rule = "Fluid is black without echoes, solid tissue has echoes.";
         thought_step(h, case_say(c, "The nodule is %s.", COMPOSITION_WORD[class]));
-        add_choices(h, COMPOSITION_WORD, 3, class, seen, not_seen);
+        thought_candidates(h, COMPOSITION_WORD, 3, class, seen, not_seen);
     } else if (asks(ask, "shape")) {
         h->problem = "the shape of the nodule";
         h->rule = "Height is along the beam, width across it.";
         thought_step(h, case_say(c, "The nodule is %s.", SHAPE_WORD[(int)q[TALL]]));
-        add_choices(h, SHAPE_WORD, 2, (int)q[TALL], seen, not_seen);
+        thought_candidates(h, SHAPE_WORD, 2, (int)q[TALL], seen, not_seen);
     } else if (asks(ask, "echogenicity")) {
         h->problem = "the echogenicity of the nodule";
         h->rule =
             "Hyperechoic is brighter than the thyroid, hypoechoic darker, very hypoechoic darker than the muscles.";
         thought_step(h, case_say(c, "The solid part is %s.", ECHO_WORD[class + 1]));
-        add_choices(h, ECHO_WORD + 1, 3, class, seen, not_seen);
+        thought_candidates(h, ECHO_WORD + 1, 3, class, seen, not_seen);
     } else {
         h->problem = "echogenic foci in the nodule";
         h->rule = "A large calcification casts a shadow, a rim lies at the border, punctate foci are fine dots.";
         thought_step(h, case_say(c, "Echogenic foci: %s.", FOCI_WORD[class]));
-        add_choices(h, FOCI_WORD, 4, class, seen, not_seen);
+        thought_candidates(h, FOCI_WORD, 4, class, seen, not_seen);
     }
     h->conclusion = h->step[0];
 }
@@ -394,8 +384,8 @@ static void think_level(Case *c, Thought *h, const Truth *t)
     h->problem = "the ACR TI-RADS level of a thyroid nodule";
     h->rule = POINT_RULE;
     add_points(c, h, q, "Points: ");
-    add_choices(h, LEVEL, 5, level_of(q), case_say(c, "the sum is %d", points_of(q)),
-                case_say(c, "the sum of %d does not fit", points_of(q)));
+    thought_candidates(h, LEVEL, 5, level_of(q), case_say(c, "the sum is %d", points_of(q)),
+                       case_say(c, "the sum of %d does not fit", points_of(q)));
     h->check = "Added up again, the points are the same.";
     h->conclusion = case_say(c, "The nodule has %d points and is %s.", points_of(q), LEVEL[level_of(q)]);
 }
@@ -414,7 +404,7 @@ static void think_puncture(Case *c, Thought *h, const Truth *t)
         h->rule = POINT_RULE " " SIZE_RULE;
         thought_step(h, say_action(c, q));
     }
-    add_choices(h, NAME, 2, yes ? 0 : 1, "level, size and history agree", "the size tells against it");
+    thought_candidates(h, NAME, 2, yes ? 0 : 1, "level, size and history agree", "the size tells against it");
     h->check = case_say(c, "%.0f mm is more than a tenth away from the limit.", q[SIZE]);
     if (t->group == FOUND && level_of(q) < TR3) h->check = "At this level size does not matter.";
     h->conclusion = yes ? "Fine needle aspiration is recommended." : "Fine needle aspiration is not recommended.";
@@ -429,7 +419,8 @@ static void think_several(Case *c, Thought *h, const Truth *t, const Ask *ask, i
         add_points(c, h, t->q[i], t->images > 1 ? WHERE[i] : "Points: ");
         thought_step(h, say_action(c, t->q[i]));
     }
-    add_choices(h, ask->answer, ask->classes, class, "level and size agree with it", "level and size tell against it");
+    thought_candidates(h, ask->answer, ask->classes, class, "level and size agree with it",
+                       "level and size tell against it");
     h->check = "The sizes are more than a tenth away from the limits that count.";
     h->conclusion = t->images > 1 ? case_say(c, "Aspiration is recommended for %s.", ask->answer[class])
                                   : case_say(c, "ACR TI-RADS recommends %s.", ask->answer[class]);

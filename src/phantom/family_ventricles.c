@@ -1,15 +1,18 @@
 /*
  * ventricles: the size of the ventricles on a head CT.
  *
- * Evans index = greatest width of the frontal horns / greatest inner diameter of the skull on the same slice; above 0.30
- * the ventricles are enlarged (Evans, Arch Neurol Psychiatry 1942;47:931; a review: doi 10.3389/fnagi.2021.783092).
- * The limit holds at any age: in normal ageing the index stays below it (Missori et al., doi 10.18632/oncotarget.7644).
+ * Evans index = greatest width of the frontal horns / greatest inner diameter of the skull on the same slice; above
+ * 0.30 the ventricles are enlarged (Evans, Arch Neurol Psychiatry 1942;47:931; a review: doi
+ * 10.3389/fnagi.2021.783092). One limit for all ages is the custom: in one series normal ageing stays below it
+ * (Missori et al., doi 10.18632/oncotarget.7644), in another healthy people of seventy had 0.281 +- 0.027 (Ambarki et
+ * al., Neurosurgery 2010;67:94), and other limits for the old have been proposed (Brix et al., doi
+ * 10.1016/j.ejrad.2017.07.013).
  *
  * What enlarged ventricles mean depends on the patient (Relkin et al., Diagnosing idiopathic normal-pressure
- * hydrocephalus, Neurosurgery 2005;57(3 Suppl):S4; the criteria also in PMC9096647, table 1): idiopathic normal-pressure
- * hydrocephalus is likely where the index is above 0.30, the enlargement is not due to loss of brain tissue (wide sulci
- * here), the patient is above 40, the gait has worsened slowly for at least 3 months together with memory or bladder,
- * and no earlier disease explains it (meningitis, bleeding, head injury: secondary hydrocephalus).
+ * hydrocephalus, Neurosurgery 2005;57(3 Suppl):S4; the criteria also in PMC9096647, table 1): idiopathic
+ * normal-pressure hydrocephalus is likely where the index is above 0.30, the enlargement is not due to loss of brain
+ * tissue (wide sulci here), the patient is above 40, the gait has worsened slowly for at least 3 months together with
+ * memory or bladder, and no earlier disease explains it (meningitis, bleeding, head injury: secondary hydrocephalus).
  */
 #include "phantom/deterministic.h"
 #include "phantom/families.h"
@@ -261,21 +264,20 @@ static void add_index(Case *c, Thought *h, const double *q, const char *where)
                              where, q[HORNS], q[SKULL], q[HORNS], q[SKULL], q[EVANS]));
 }
 
-static void think_sulci(Case *c, Thought *h, bool wide)
+static void add_sulci(Thought *h, bool wide)
+{
+    thought_step(h, wide ? "The furrows at the surface are broad and dark: wide sulci."
+                         : "The furrows at the surface are thin lines: narrow sulci.");
+}
+
+static void think_sulci(Thought *h, bool wide)
 {
     static const char *const NAME[] = {"narrow sulci", "wide sulci"};
-    if (!h->rule) h->rule = "Wide sulci are dark furrows of several mm; narrow ones are thin lines.";
-    thought_step(h, case_say(c, "The furrows at the surface are %s.", wide ? "broad and dark" : "thin lines"));
-    for (int i = 0; i < 2 && h->hypotheses + 1 < MAX_HYPOTHESES; i++)
-        thought_hypothesis(h, (Hypothesis){.name = NAME[i],
-                                           .pro = i != wide ? ""
-                                                  : wide    ? "the furrows are broad and dark"
-                                                            : "the furrows are thin lines",
-                                           .contra = i == wide ? "" : "the furrows at the surface tell against it",
-                                           .prior = 0.5,
-                                           .likelihood = i == wide ? 0.97 : 0.03,
-                                           .holds = i == wide});
-    if (!h->check) h->check = "Both sides of the brain look alike.";
+    h->rule = "Wide sulci are dark furrows of several mm; narrow ones are thin lines.";
+    h->check = "Both sides of the brain look alike.";
+    add_sulci(h, wide);
+    thought_candidates(h, NAME, 2, wide, wide ? "the furrows are broad and dark" : "the furrows are thin lines",
+                       "the furrows at the surface tell against it");
 }
 
 /* Why an explanation falls, given the index, the sulci and the patient. */
@@ -324,7 +326,7 @@ static void think(Case *c, Thought *h, const Truth *t, const Ask *ask, int class
     h->problem = ask->level == 1 ? "reading the Evans index" : "the size of the ventricles";
     if (asks(ask, "sulci")) {
         h->problem = "the width of the sulci";
-        think_sulci(c, h, class == 1);
+        think_sulci(h, class == 1);
         h->conclusion = case_say(c, "The sulci are %s.", ask->answer[class]);
         return;
     }
@@ -341,10 +343,14 @@ static void think(Case *c, Thought *h, const Truth *t, const Ask *ask, int class
         h->problem = "what the ventricles mean in this patient";
         think_pattern(c, h, t, ask, class);
     } else {
+        const char *size = SIZE.label[cutoffs_class(&SIZE, q[EVANS])];
         cutoffs_think(c, h, &SIZE, q[EVANS]);
-        if (asks(ask, "size-and-sulci")) think_sulci(c, h, q[WIDE_SULCI] > 0);
-        h->conclusion =
-            case_say(c, "An Evans index of %.2f means %s.", q[EVANS], SIZE.label[cutoffs_class(&SIZE, q[EVANS])]);
+        h->conclusion = case_say(c, "An Evans index of %.2f means %s.", q[EVANS], size);
+        if (!asks(ask, "size-and-sulci")) return;
+        add_sulci(h, q[WIDE_SULCI] > 0);
+        h->hypotheses = 0; /* the four answers instead */
+        thought_candidates(h, ask->answer, 4, class, "index and sulci agree with it", "index or sulci tell against it");
+        h->conclusion = case_say(c, "%s The sulci are %s.", h->conclusion, q[WIDE_SULCI] > 0 ? "wide" : "narrow");
     }
 }
 

@@ -167,8 +167,8 @@ static double clot_push(const HeadCt *h, double spread, double angle)
     return h->clot.thick > 0 ? clot_depth(&h->clot, off / spread) : 0;
 }
 
-/* Outwards a little way into the bone, whose blur would hide as much of it.  A lens bulges: its inner side is a parabola
-   between its ends, `thick` from the farthest place of the skull behind it. */
+/* Outwards a little way into the bone, whose blur would hide as much of it.  A lens bulges: its inner side is a
+   parabola between its ends, `thick` from the farthest place of the skull behind it. */
 static void mask_clot(Canvas *c, const HeadCt *h)
 {
     const HeadClot *k = &h->clot;
@@ -389,9 +389,9 @@ void head_ct_render(Canvas *c, const HeadCt *h, const Scanner *s, Rng *rng)
     draw_crests(c, h);
     draw_clot(c, h);
     develop(c, s, rng);
-    canvas_text(c, 3, 3, 6, "R", GRAY(0.95)); /* the patient's right */
+    canvas_text(c, 3, 3, 7, "R", GRAY(0.95)); /* the patient's right */
     canvas_scale_bar(c, 3, 109, 50 * HEAD_MM, "5 CM", GRAY(0.95));
     char told[16];
     snprintf(told, sizeof told, "H %d MM", det_floor(h->height + 0.5));
-    if (h->height > 0) canvas_text(c, 109 - canvas_text_width(6, told), 104, 6, told, GRAY(0.95));
+    if (h->height > 0) canvas_text(c, 110 - canvas_text_width(7, told), 103, 7, told, GRAY(0.95));
 }

@@ -9,8 +9,8 @@
  *   h.horns = 41, h.sulci = 0.1;
  *   head_ct_render(&canvas, &h, scanner, rng);        rng: the noise alone
  *
- * Lengths are mm; HEAD_MM units of the canvas (before placing) are one.  The same stream of random numbers gives the same
- * head, so two pictures of one patient are drawn from one anatomy.
+ * Lengths are mm; HEAD_MM units of the canvas (before placing) are one.  The same stream of random numbers gives the
+ * same head, so two pictures of one patient are drawn from one anatomy.
  */
 #ifndef OSLER_PHANTOM_HEAD_CT_H
 #define OSLER_PHANTOM_HEAD_CT_H

@@ -111,10 +111,11 @@ void ultrasound_develop(Canvas *c, const Scanner *s, double range_db, Rng *rng)
         for (size_t i = 0; i < n; i++) c->at[i] = echo[i] * c->scale * draw_normal(rng);
         canvas_blur(c, 0.9 + s->blur, 0.5 + 0.5 * s->blur);
     }
+    for (size_t i = 0; i < n; i++) c->at[i] = real[i] * real[i] + c->at[i] * c->at[i];
+    canvas_blur(c, 0.6, 0.4); /* neighbouring lines are averaged, which fills the black cracks between the grains */
     for (size_t i = 0; i < n; i++) {
         double depth = (double)(i / (size_t)c->size) / (double)c->size;
-        double power = real[i] * real[i] + c->at[i] * c->at[i];
-        double db = 4.342944819 * det_log(power * 8 + 1e-9) - 6 * depth * s->noise;
+        double db = 4.342944819 * det_log(c->at[i] * 8 + 1e-9) - 6 * depth * s->noise;
         c->at[i] = gray_value(s, db / range_db + 1);
     }
     free(echo);

@@ -1,10 +1,12 @@
 /*
  * Worked reasoning, composed from what a family thinks about a case (Thought) and its findings.
  *
+ * All quote every finding in its canonical words, so that a judge can tell a right reading from an invented one.
+ *
  * plain         read, compare, answer
  * orchestrated  problem, key findings, hypotheses, evidence for and against, re-check, commit
  * differential  candidates one by one, kept or dropped
- * intuitive     the impression first, then the one finding that carries it
+ * intuitive     the impression first, then what carries it
  * analytical    rule and numbers, step by step
  * bayesian      prior, likelihood, posterior
  */
@@ -47,8 +49,16 @@ static void add_commit(Buf *b, const Case *c, Rng *rng)
     else buf_printf(b, " %s %s.", so, c->answer);
 }
 
+static void add_measured(Buf *b, const Case *c)
+{
+    add_sentence(b, "Measured: ");
+    add_finding_list(b, c);
+    buf_str(b, ".");
+}
+
 static void add_plain(Buf *b, const Case *c, const Thought *h, Rng *rng)
 {
+    add_measured(b, c);
     add_sentence(b, h->rule);
     add_steps(b, h);
     add_sentence(b, h->conclusion);
@@ -76,6 +86,7 @@ static void add_differential(Buf *b, const Case *c, const Thought *h, Rng *rng)
 {
     static const char *const OPEN[] = {"What could this be?", "Candidates first.", "Several readings are possible.",
                                        NULL};
+    add_measured(b, c);
     add_sentence(b, pick(rng, OPEN));
     for (int i = 0; i < h->hypotheses; i++) {
         const Hypothesis *y = &h->hypothesis[i];
@@ -102,7 +113,9 @@ static void add_intuitive(Buf *b, const Case *c, const Thought *h, Rng *rng)
 static void add_analytical(Buf *b, const Case *c, const Thought *h, Rng *rng)
 {
     int n = 1;
-    buf_printf(b, "Step %d, the rule: %s", n++, h->rule);
+    buf_printf(b, "Step %d, the findings: ", n++);
+    add_finding_list(b, c);
+    buf_printf(b, ".\nStep %d, the rule: %s", n++, h->rule);
     for (int i = 0; i < h->steps; i++) buf_printf(b, "\nStep %d: %s", n++, h->step[i]);
     buf_printf(b, "\nStep %d, the check: %s\nStep %d: %s", n, h->check, n + 1, h->conclusion);
     add_commit(b, c, rng);
@@ -110,8 +123,12 @@ static void add_analytical(Buf *b, const Case *c, const Thought *h, Rng *rng)
 
 static void add_bayesian(Buf *b, const Case *c, const Thought *h, Rng *rng)
 {
-    double sum = 0;
-    for (int i = 0; i < h->hypotheses; i++) sum += h->hypothesis[i].prior * h->hypothesis[i].likelihood;
+    double sum = 0, all = 0;
+    for (int i = 0; i < h->hypotheses; i++) {
+        sum += h->hypothesis[i].prior * h->hypothesis[i].likelihood;
+        all += h->hypothesis[i].prior;
+    }
+    CHECK(all > 0.999 && all < 1.001, "%s: the priors add up to %.3f", c->id, all);
     buf_str(b, "Before the picture:");
     for (int i = 0; i < h->hypotheses; i++)
         buf_printf(b, "%s %s %.2f", i ? "," : "", h->hypothesis[i].name, h->hypothesis[i].prior);

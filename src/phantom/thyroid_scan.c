@@ -163,7 +163,7 @@ static void mask_column(Canvas *c, double x, double half, double from, double to
 
 /* Speckle is blurred before the logarithm is taken, so an edge moves into the darker side: by these parts of the
    point-spread function's standard deviation the border that one sees lies inside a nodule of each echogenicity. */
-static const double INSET[] = {1.35, -0.5, 0.4, 1};
+static const double INSET[] = {1.35, -0.5, 0.2, 0.85};
 
 static void paint_nodule(Canvas *c, const ThyroidScan *t, const Neck *n, const Scanner *s)
 {

@@ -11,46 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/map.h"
-#include "phantom/card.h"
 #include "phantom/deterministic.h"
-#include "phantom/family.h"
-
-static CaseSpec spec_of(const char *family, uint32_t number, int size)
-{
-    return (CaseSpec){.family = family_find(family), .split = SPLIT_TEST, .number = number, .seed = 7, .size = size};
-}
-
-static const Finding *finding_of(const Case *c, const char *name, int image)
-{
-    for (int i = 0; i < c->findings; i++)
-        if (!strcmp(c->finding[i].name, name) && c->finding[i].image == image) return &c->finding[i];
-    return NULL;
-}
-
-/* ---- reading a slice -------------------------------------------------------------------------------------------- */
-
-static double gray_at(const Image *im, int x, int y)
-{
-    return im->rgb[3 * ((size_t)y * (size_t)im->w + (size_t)x)];
-}
-
-/* Between pixel centres; outside black. */
-static double gray_between(const Image *im, double x, double y)
-{
-    double fx = x - 0.5, fy = y - 0.5;
-    int ix = det_floor(fx), iy = det_floor(fy);
-    if (ix < 0 || iy < 0 || ix + 1 >= im->w || iy + 1 >= im->h) return 0;
-    double u = fx - ix, v = fy - iy;
-    return (1 - v) * ((1 - u) * gray_at(im, ix, iy) + u * gray_at(im, ix + 1, iy)) +
-           v * ((1 - u) * gray_at(im, ix, iy + 1) + u * gray_at(im, ix + 1, iy + 1));
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double d = *(const double *)a - *(const double *)b;
-    return (d > 0) - (d < 0);
-}
+#include "phantom_cases.h"
 
 typedef struct Slice {
     const Image *im;
@@ -331,40 +293,6 @@ static void test_clot_is_on_the_slice(void **state)
     check_clots(112, 60, 3, 3);
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------------ */
-
-/* Answers by class: as many of each as chance allows, and the picture's side and shape do not tell them. */
-static void check_balance(const char *family)
-{
-    Card card = {0};
-    double chance = 0;
-    int n = 3000, level[5] = {0};
-    for (uint32_t i = 0; i < (uint32_t)n; i++) {
-        Case c;
-        CaseSpec s = spec_of(family, i, 112);
-        s.twin = true; /* the same truth, without the work of drawing */
-        case_make(&c, &s);
-        level[c.level]++;
-        chance += c.kind == ASK_CHOICE ? 1.0 / c.options : c.kind == ASK_NUMBER ? 0.25 : 0.5;
-        CardRow row = card_row(&c);
-        card_add(&card, &row);
-        case_release(&c);
-    }
-    print_message("%s: constant %.1f %%, question only %.1f %%, chance %.1f %%\n", family,
-                  100.0 * card_constant(&card) / n, 100.0 * card_question_only(&card) / n, 100 * chance / n);
-    for (int l = 1; l <= 4; l++) assert_true(level[l] > n / 5);
-    assert_true(card_constant(&card) < chance + 0.04 * n);
-    assert_true(card_question_only(&card) < chance + 0.10 * n);
-    card_release(&card);
-}
-
-static void test_balance(void **state)
-{
-    (void)state;
-    check_balance("ventricles");
-    check_balance("haematoma");
-}
-
 /* The skull is as wide as stated; two pictures of one patient show one head, whatever the scanner did. */
 static void test_skull_is_on_the_slice(void **state)
 {
@@ -388,51 +316,12 @@ static void test_skull_is_on_the_slice(void **state)
     assert_true(worst <= 3);
 }
 
-static uint64_t hash_case(uint64_t h, const Case *c)
-{
-    h = hash_bytes(h, c->question, strlen(c->question));
-    h = hash_bytes(h, c->answer, strlen(c->answer));
-    h = hash_bytes(h, c->caption, strlen(c->caption));
-    for (int i = 0; i < N_STYLES; i++) h = hash_bytes(h, c->reasoning[i], strlen(c->reasoning[i]));
-    for (int i = 0; i < c->images; i++)
-        h = hash_bytes(h, c->image[i].rgb, 3 * (size_t)c->image[i].w * (size_t)c->image[i].h);
-    return h;
-}
-
-static void test_same_bits_everywhere(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *family;
-        uint64_t hash;
-    } KNOWN[] = {
-        {"ventricles", UINT64_C(0xb72aaf3a0513f106)},
-        {"haematoma", UINT64_C(0xed56a607cd99f74e)},
-    };
-    int wrong = 0;
-    for (size_t f = 0; f < sizeof KNOWN / sizeof *KNOWN; f++) {
-        uint64_t h = HASH_INIT;
-        for (uint32_t i = 0; i < 10; i++) {
-            Case c;
-            CaseSpec s = spec_of(KNOWN[f].family, i, i == 5 ? 224 : 112);
-            s.shift = i == 4;
-            case_make(&c, &s);
-            h = hash_case(h, &c);
-            case_release(&c);
-        }
-        if (h != KNOWN[f].hash) print_message("%s: 0x%llx\n", KNOWN[f].family, (unsigned long long)h), wrong++;
-    }
-    assert_int_equal(wrong, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_evans_index_is_on_the_slice),
         cmocka_unit_test(test_clot_is_on_the_slice),
-        cmocka_unit_test(test_balance),
         cmocka_unit_test(test_skull_is_on_the_slice),
-        cmocka_unit_test(test_same_bits_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
