@@ -95,7 +95,7 @@ static Encoded encode_prompt(const Golden *g, const Engine *e, int sample)
 {
     Err err = {0};
     Encoder enc;
-    Encoded x;
+    Encoded x = {0};
     if (encoder_init(&enc, e->tok, &e->proc, 0, &err) ||
         encode_sample(&x, &enc, &g->data.sample[sample], ENCODE_PROMPT, &err) ||
         encode_pixels(&x, &enc, &g->data.sample[sample], &err))
