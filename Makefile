@@ -30,16 +30,18 @@ TIFF   ?= $(call pkg,libtiff-4)
 ZLIB   ?= $(call pkg,zlib)
 ZSTD   ?= $(call pkg,libzstd)
 SNAPPY ?= $(call pkg,snappy)
+CURL   ?= $(call pkg,libcurl)
 GDCM   ?= $(if $(wildcard /usr/include/gdcm-3.0/gdcmReader.h),1)
 
-FEATURES := JPEG PNG WEBP TIFF ZLIB ZSTD SNAPPY GDCM
+FEATURES := JPEG PNG WEBP TIFF ZLIB ZSTD SNAPPY CURL GDCM
 $(foreach f,$(FEATURES),$(eval $(f) := $($(f)))) # look once, not at every use
 on = $(filter 1,$($(1)))
 CORE_PKGS := jansson yaml-0.1 libpcre2-8 libutf8proc
 
 FEATURE_DEFS := $(foreach f,$(FEATURES),$(if $(call on,$(f)),-DHAVE_$(f)=1,-DHAVE_$(f)=0))
 PKGS := $(CORE_PKGS) $(if $(call on,JPEG),libjpeg) $(if $(call on,PNG),libpng) $(if $(call on,WEBP),libwebp) \
-        $(if $(call on,TIFF),libtiff-4) $(if $(call on,ZLIB),zlib) $(if $(call on,ZSTD),libzstd) $(if $(call on,SNAPPY),snappy)
+        $(if $(call on,TIFF),libtiff-4) $(if $(call on,ZLIB),zlib) $(if $(call on,ZSTD),libzstd) $(if $(call on,SNAPPY),snappy) \
+        $(if $(call on,CURL),libcurl)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 LIBS := $(PKG_LIBS) $(if $(call on,GDCM),-lgdcmMSFF -lgdcmDSED -lgdcmDICT -lgdcmCommon -lstdc++) -lpthread -lm -ldl

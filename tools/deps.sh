@@ -29,6 +29,7 @@ optional  libtiff-dev       module libtiff-4
 optional  zlib1g-dev        module zlib
 optional  libzstd-dev       module libzstd
 optional  libsnappy-dev     module snappy
+optional  libcurl4-openssl-dev  module libcurl
 optional  libgdcm-dev       file /usr/include/gdcm-3.0/gdcmReader.h
 optional  clang-format      command clang-format
 END

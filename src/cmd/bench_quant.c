@@ -106,9 +106,9 @@ int bench_quant(const BenchOpts *o, Err *err)
         engine_close(&e);
         return rc;
     }
-    const ModelOpts m = {.dir = o->model};
+    const EngineOptions eo = engine_options(&o->common, &(ModelOpts){.dir = o->model});
     if (open_dataset(&d, &o->data, (uint64_t)o->common.seed, err)) return -1;
-    int rc = open_engine(&e, &o->common, &m, NULL, err);
+    int rc = engine_open(&e, &eo, err);
     if (rc == 0) {
         rc = compare(&e, o, &d, err);
         engine_close(&e);

@@ -126,8 +126,10 @@ static int run(void *opts, const StrList *operands, Err *err)
 {
     const ChatOpts *o = opts;
     Engine e;
-    const EngineOptions eo = {.check_later = true, .decode_weights = (DecodeWeights)o->decode_weights};
-    if (no_operands(operands, err) || open_engine(&e, &o->common, &o->model, &eo, err)) return -1;
+    EngineOptions eo = engine_options(&o->common, &o->model);
+    eo.check_later = true;
+    eo.decode_weights = (DecodeWeights)o->decode_weights;
+    if (no_operands(operands, err) || engine_open(&e, &eo, err)) return -1;
     GenerateOptions go = generate_options(&o->sampling, (uint64_t)o->common.seed);
     Chat chat = {.c = conversation_new(&e, o->system, &go, err), .tty = isatty(STDIN_FILENO)};
     if (chat.c) conversation_judge(chat.c, verdict);

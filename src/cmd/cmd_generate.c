@@ -17,7 +17,6 @@ typedef struct GenerateOpts {
     SamplingOpts sampling;
     StrList data, image;
     char *out, *prompt, *system;
-    int64_t n, max_batch, max_rows;
     bool logp;
     int decode_weights;
 } GenerateOpts;
@@ -33,11 +32,7 @@ static const Opt TABLE[] = {
     {"system", OPT_TEXT, AT(system), .help = "system prompt of the prompt"},
     {"out", OPT_PATH, AT(out),
      .help = "JSON lines {id, n, ids, text, finish_reason}; where not given, stdout (the text alone for --prompt)"},
-    {"n", OPT_INT, AT(n), .def = "1", .min = 1, .max = 4096, .alias = "num_generations|num_return_sequences",
-     .help = "answers per prompt"},
-    {"max_batch", OPT_INT, AT(max_batch), .def = "32", .min = 1, .max = 4096, .help = "answers that grow together"},
-    {"max_rows", OPT_INT, AT(max_rows), .def = "0", .min = 0, .max = 1e9,
-     .help = "tokens of prompts and answers in the KV cache at a time; 0: as memory allows"},
+    MANY_ROWS(GenerateOpts),
     {"logp", OPT_BOOL, AT(logp), .def = "false", .help = "add each token's log-probability under the model"},
     SAMPLING_ROWS(GenerateOpts),
     COMPUTE_ROWS(GenerateOpts),
@@ -154,9 +149,6 @@ static int stream_end(void *arg, const Completion *c, Err *err)
 static int answer_all(Job *j, const GenerateOpts *o, Err *err)
 {
     GenerateOptions go = generate_options(&o->sampling, (uint64_t)o->common.seed);
-    go.n = j->n;
-    go.max_batch = (int)o->max_batch;
-    go.max_rows = (int)o->max_rows;
     go.logp = o->logp;
     GenerateIo io = {.next = next_prompt, .verdict = verdict, .arg = j};
     if (j->text_only && j->n == 1) {
@@ -223,10 +215,12 @@ static int run(void *opts, const StrList *operands, Err *err)
     if (check_opts(o, operands, err)) return -1;
     if (o->prompt) prompt_dataset(&d, o);
     else if (open_dataset(&d, &o->data, (uint64_t)o->common.seed, err)) return -1;
-    const EngineOptions eo = {.check_later = true, .decode_weights = (DecodeWeights)o->decode_weights};
-    int rc = open_engine(&e, &o->common, &o->model, &eo, err);
+    EngineOptions eo = engine_options(&o->common, &o->model);
+    eo.check_later = true;
+    eo.decode_weights = (DecodeWeights)o->decode_weights;
+    int rc = engine_open(&e, &eo, err);
     if (rc == 0) {
-        Job j = {.e = &e, .d = &d, .n = (int)o->n, .text_only = o->prompt && !o->out};
+        Job j = {.e = &e, .d = &d, .n = (int)o->sampling.n, .text_only = o->prompt && !o->out};
         rc = encoder_init(&j.enc, e.tok, &e.proc, 0, err);
         if (rc == 0) {
             rc = answer_some(&j, o, err);

@@ -75,12 +75,14 @@ static int run(void *opts, const StrList *operands, Err *err)
 {
     const ScoreOpts *o = opts;
     if (no_operands(operands, err)) return -1;
-    EngineOptions eo = {.checkpoint = true, .train_adapter = o->grads != NULL};
+    EngineOptions eo = engine_options(&o->common, &o->model);
+    eo.checkpoint = true;
+    eo.train_adapter = o->grads != NULL;
     for (int p = 0; p < PART_COUNT; p++) eo.train[p] = o->grads && !o->model.adapter;
     Dataset d;
     Engine e;
     if (open_dataset(&d, &o->data, (uint64_t)o->common.seed, err)) return -1;
-    int rc = open_engine(&e, &o->common, &o->model, &eo, err);
+    int rc = engine_open(&e, &eo, err);
     if (rc == 0) {
         rc = score_file(&e, &d, o, err);
         engine_close(&e);

@@ -2,17 +2,15 @@
 
 #include <stdio.h>
 
-int open_engine(Engine *e, const Common *c, const ModelOpts *m, const EngineOptions *more, Err *err)
+EngineOptions engine_options(const Common *c, const ModelOpts *m)
 {
-    EngineOptions o = more ? *more : (EngineOptions){0};
-    o.model = m->dir;
-    o.adapter = m->adapter;
-    o.dtype = common_dtype(c);
-    o.min_pixels = m->min_pixels;
-    o.max_pixels = m->max_pixels;
-    o.vision_cache = m->vision_cache;
-    o.vision_cache_bytes = (int64_t)(m->vision_cache_gib * (1 << 30));
-    return engine_open(e, &o, err);
+    return (EngineOptions){.model = m->dir,
+                           .adapter = m->adapter,
+                           .dtype = common_dtype(c),
+                           .min_pixels = m->min_pixels,
+                           .max_pixels = m->max_pixels,
+                           .vision_cache = m->vision_cache,
+                           .vision_cache_bytes = (int64_t)(m->vision_cache_gib * (1 << 30))};
 }
 
 int open_processor(ImageProcessor *p, const ModelOpts *m, Err *err)
@@ -59,5 +57,10 @@ GenerateOptions generate_options(const SamplingOpts *s, uint64_t seed)
                                   .top_k = (int)s->top_k,
                                   .seed = seed};
     o.stop = &s->stop;
+    if (s->n) {
+        o.n = (int)s->n;
+        o.max_batch = (int)s->max_batch;
+        o.max_rows = (int)s->max_rows;
+    }
     return o;
 }

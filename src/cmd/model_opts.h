@@ -3,7 +3,8 @@
  *
  *   typedef struct ScoreOpts { Common common; ModelOpts model; ... } ScoreOpts;
  *   ... MODEL_ROWS(ScoreOpts), COMPUTE_ROWS(ScoreOpts), GENERAL_ROWS(ScoreOpts) ...
- *   if (open_engine(&e, &o->common, &o->model, NULL, err)) ...
+ *   EngineOptions eo = engine_options(&o->common, &o->model);
+ *   if (engine_open(&e, &eo, err)) ...
  */
 #ifndef OSLER_CMD_MODEL_OPTS_H
 #define OSLER_CMD_MODEL_OPTS_H
@@ -25,8 +26,10 @@ typedef struct ModelOpts {
     {"max_pixels", OPT_INT, offsetof(T, model.max_pixels), .def = "0", .min = 0, .max = 1e9,                           \
      .help = "larger images are reduced; 0: as the checkpoint says"}
 
-#define MODEL_ROWS(T)                                                                                                  \
-    {"model", OPT_PATH, offsetof(T, model.dir), .required = true, .alias = "model_name_or_path", .group = "Model",     \
+#define MODEL_ROWS(T) CHECKPOINT_ROWS(T, true)
+/* Of a verb that can do without a model, too. */
+#define CHECKPOINT_ROWS(T, NEEDED)                                                                                     \
+    {"model", OPT_PATH, offsetof(T, model.dir), .required = NEEDED, .alias = "model_name_or_path", .group = "Model",   \
      .help = "checkpoint directory"},                                                                                  \
     {"adapter", OPT_PATH, offsetof(T, model.adapter), .alias = "adapter_name_or_path",                                 \
      .help = "PEFT adapter directory"},                                                                                \
@@ -37,8 +40,8 @@ typedef struct ModelOpts {
      .help = "its limit; what was not used for the longest time goes first"}
 /* clang-format on */
 
-/* For inference, with what `more` (NULL: nothing) says beside. */
-int open_engine(Engine *e, const Common *c, const ModelOpts *m, const EngineOptions *more, Err *err);
+/* What they say about an engine, for inference; borrows their strings. */
+EngineOptions engine_options(const Common *c, const ModelOpts *m);
 
 /* Image processor, tokenizer and encoder of a checkpoint, without its weights. The encoder borrows the other two: an
    Inputs stays where it is. */
@@ -56,6 +59,7 @@ int open_dataset(Dataset *d, const StrList *files, uint64_t seed, Err *err);
 
 typedef struct SamplingOpts {
     int64_t max_new_tokens, top_k;
+    int64_t n, max_batch, max_rows; /* MANY_ROWS; 0 without them */
     double temperature, top_p, min_p, repetition_penalty;
     StrList stop;
 } SamplingOpts;
@@ -75,9 +79,18 @@ typedef struct SamplingOpts {
     {"repetition_penalty", OPT_REAL, offsetof(T, sampling.repetition_penalty), .def = "1", .min = 0.01, .max = 100,    \
      .help = "above 1: what was said becomes less likely"},                                                            \
     {"stop", OPT_LIST, offsetof(T, sampling.stop), .help = "texts that end an answer and are cut off"}
+
+/* Many answers at a time. */
+#define MANY_ROWS(T)                                                                                                   \
+    {"n", OPT_INT, offsetof(T, sampling.n), .def = "1", .min = 1, .max = 4096,                                         \
+     .alias = "num_generations|num_return_sequences", .help = "answers per prompt"},                                   \
+    {"max_batch", OPT_INT, offsetof(T, sampling.max_batch), .def = "32", .min = 1, .max = 4096,                        \
+     .help = "answers that grow together"},                                                                            \
+    {"max_rows", OPT_INT, offsetof(T, sampling.max_rows), .def = "0", .min = 0, .max = 1e9,                            \
+     .help = "tokens of prompts and answers in the KV cache at a time; 0: as memory allows"}
 /* clang-format on */
 
-/* One answer per prompt; stop strings are borrowed from s. */
+/* One answer per prompt where there are no MANY_ROWS; stop strings are borrowed from s. */
 GenerateOptions generate_options(const SamplingOpts *s, uint64_t seed);
 
 #endif

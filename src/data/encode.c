@@ -95,7 +95,7 @@ int encode_pixels(Encoded *x, const Encoder *e, const Sample *s, Err *err)
 
 /* ---- text -------------------------------------------------------------------------------------------------------- */
 
-void encode_answer(Answer *a, const Encoder *e, const char *text)
+void encode_answer(AnswerTokens *a, const Encoder *e, const char *text)
 {
     TokenList tokens = {0};
     tokenizer_encode(e->tokenizer, text, strlen(text), &tokens);

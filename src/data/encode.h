@@ -44,9 +44,9 @@ typedef enum EncodeAs {
 } EncodeAs;
 
 /* Tokens of an answer with its closing <|im_end|>. */
-typedef struct Answer {
+typedef struct AnswerTokens {
     int *id, n;
-} Answer;
+} AnswerTokens;
 
 typedef struct Encoded {
     int *id;               /* [n]; where the image token stands, -1 - k: row k of this sample's merged image features */
@@ -54,7 +54,7 @@ typedef struct Encoded {
     int n, n_targets, n_image_tokens;
     ImagePlan *plan; /* [n_images] */
     int n_images;
-    Answer chosen, rejected; /* ENCODE_PAIR only */
+    AnswerTokens chosen, rejected; /* ENCODE_PAIR only */
     unsigned char *pixels; /* after encode_pixels, else NULL: the images behind one another, [plan.h][plan.w][3] each */
     int n_patches;
 } Encoded;
@@ -75,7 +75,7 @@ int encode_pixels(Encoded *x, const Encoder *e, const Sample *s, Err *err);
 size_t encoded_pixel_bytes(const Encoded *x);
 
 /* The tokens of an answer as the model would write it: the text alone, then <|im_end|>. */
-void encode_answer(Answer *a, const Encoder *e, const char *text);
+void encode_answer(AnswerTokens *a, const Encoder *e, const char *text);
 
 /* image_size through the Encoder's memory. */
 int encoder_image_size(int *w, int *h, Encoder *e, const char *ref, Err *err);

@@ -33,6 +33,7 @@ void item_release(EvalItem *item)
     for (int i = 0; i < item->n_images; i++) free(item->images[i]);
     free(item->groups);
     free(item->images);
+    free(item->prompt);
     *item = (EvalItem){0};
 }
 
@@ -42,6 +43,7 @@ void run_release(EvalRun *run)
     for (int i = 0; i < run->response.n; i++) {
         free(run->response.at[i].text);
         free(run->response.at[i].vote);
+        free(run->response.at[i].judge_text);
         answer_release(&run->response.at[i].answer);
     }
     for (int i = 0; i < run->kept.n; i++) free(run->kept.at[i]);
@@ -49,6 +51,8 @@ void run_release(EvalRun *run)
     free(run->response.at);
     free(run->kept.at);
     free(run->name);
+    free(run->generation);
+    free(run->judge);
     map_release(&run->by_id);
     *run = (EvalRun){0};
 }
@@ -256,13 +260,34 @@ void run_add_response(EvalRun *run, int i, const char *text, Judged judged)
         answer_extract(&r.answer, &item->q, text, n);
         r.match = match_answer(&item->q, &r.answer);
     }
-    /* An answer counts once, be it right by comparison or by the judge. */
-    if (judged != JUDGED_NOT && item_is_open(item) && r.answer.text) {
-        r.match.correct = judged == JUDGED_RIGHT;
-        r.answer.rule = "judge";
-    }
     r.vote = vote_of(item, &r.answer);
     vec_push(&run->response, r);
+    run_judge_response(run, run->response.n - 1, judged);
+}
+
+/* An answer counts once, be it right by comparison or by the judge. */
+void run_judge_response(EvalRun *run, int response, Judged judged)
+{
+    EvalResponse *r = &run->response.at[response];
+    if (judged == JUDGED_NOT || !item_is_open(&run->item.at[r->item]) || !r->answer.text) return;
+    r->match.correct = judged == JUDGED_RIGHT;
+    r->answer.rule = "judge";
+}
+
+void run_keep_items(EvalRun *run, const bool *keep)
+{
+    int n = 0;
+    map_release(&run->by_id);
+    for (int i = 0; i < run->item.n; i++) {
+        if (!keep[i]) {
+            item_release(&run->item.at[i]);
+            continue;
+        }
+        run->item.at[n] = run->item.at[i];
+        map_set_str(&run->by_id, run->item.at[n].id, n);
+        n++;
+    }
+    run->item.n = n;
 }
 
 static int read_response(EvalRun *run, const json_t *row, const char *dir, RowPlace at, Err *err)

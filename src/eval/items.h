@@ -35,6 +35,7 @@ typedef struct EvalItem {
     int n_groups; /* "category", "family:nodule", ...; the kind is always one */
     char **images;
     int n_images; /* references, resolved */
+    char *prompt; /* what a model was asked; NULL: not known */
     int n_responses;
     RowPlace at; /* its file's name is borrowed; run_keep_name keeps one */
 } EvalItem;
@@ -47,13 +48,20 @@ typedef struct EvalResponse {
     Answer answer;
     Match match;
     char *vote; /* equal answers have equal votes; NULL where there is none */
+    /* Of a model that was run for it (eval/answering.h): */
+    int tokens;
+    const char *finish_reason; /* NULL: not known */
+    bool forced;               /* the thinking was ended at its budget */
+    char *judge_text;          /* what the judge said; NULL: none was asked */
 } EvalResponse;
 
 typedef enum Scoring { SCORING_STRICT, SCORING_MEDEVALKIT } Scoring;
 const char *scoring_name(Scoring s);
 
 typedef struct EvalRun {
-    char *name; /* of the benchmark; NULL: none */
+    char *name;       /* of the benchmark; NULL: none */
+    char *generation; /* how the answers were made, a JSON object; NULL: not known */
+    char *judge;      /* who judged open answers, a JSON object; NULL: nobody */
     Scoring scoring;
     uint64_t seed; /* of the bootstrap */
     VEC(EvalItem) item;
@@ -80,6 +88,10 @@ int run_add_item(EvalRun *run, const json_t *row, const char *dir, RowPlace at, 
 /* A copy that lives as long as the run. */
 const char *run_keep_name(EvalRun *run, const char *name);
 void run_add_response(EvalRun *run, int item, const char *text, Judged judged);
+/* The judge's verdict on an open answer that was given decides in place of the comparison. */
+void run_judge_response(EvalRun *run, int response, Judged judged);
+/* Drops the items [run->item.n] that are not kept; there must be no response yet. */
+void run_keep_items(EvalRun *run, const bool *keep);
 /* Rows with questions and responses. Errors name file and line and have a hint. */
 int run_load_responses(EvalRun *run, const char *path, Err *err);
 void run_release(EvalRun *run);

@@ -87,6 +87,8 @@ static void results_json(Buf *b, const EvalRun *run, const Summary *s, const Com
     if (run->name) json_append_str(b, run->name, strlen(run->name));
     else buf_str(b, "null");
     add_text(b, "scoring", scoring_name(run->scoring));
+    if (run->generation) buf_printf(b, ",\n  \"generation\": %s", run->generation);
+    if (run->judge) buf_printf(b, ",\n  \"judge\": %s", run->judge);
     buf_str(b, ",\n  ");
     add_tally(b, &s->all);
     buf_str(b, ",\n  \"closed\": {");
@@ -102,6 +104,14 @@ static void results_json(Buf *b, const EvalRun *run, const Summary *s, const Com
     buf_str(b, "}\n");
 }
 
+/* What is known of an answer that a model gave here. */
+static void add_origin(Buf *b, const EvalResponse *r)
+{
+    buf_printf(b, ", \"tokens\": %d", r->tokens);
+    add_text(b, "finish_reason", r->finish_reason);
+    buf_printf(b, ", \"forced\": %s", r->forced ? "true" : "false");
+}
+
 static void sample_line(Buf *b, const EvalRun *run, const EvalResponse *r)
 {
     const EvalItem *item = &run->item.at[r->item];
@@ -111,6 +121,7 @@ static void sample_line(Buf *b, const EvalRun *run, const EvalResponse *r)
     buf_printf(b, ", \"draw\": %d", r->draw);
     add_text(b, "kind", answer_kind_name(item->q.kind));
     add_text(b, "question", item->q.question);
+    if (item->prompt) add_text(b, "prompt", item->prompt);
     add_text(b, "gold", gold);
     add_text(b, "response", r->text);
     add_text(b, "extracted", r->answer.text);
@@ -118,6 +129,9 @@ static void sample_line(Buf *b, const EvalRun *run, const EvalResponse *r)
     add_text(b, "state", answer_state_name(r->answer.state));
     buf_printf(b, ", \"correct\": %s", r->match.correct ? "true" : "false");
     if (item_is_open(item)) buf_printf(b, ", \"f1\": %.6f, \"bleu1\": %.6f", r->match.f1, r->match.bleu1);
+    if (!strcmp(r->answer.rule, "judge")) buf_printf(b, ", \"judged\": %s", r->match.correct ? "true" : "false");
+    if (r->judge_text) add_text(b, "judge_text", r->judge_text);
+    if (r->finish_reason) add_origin(b, r);
     buf_str(b, "}\n");
     free(gold);
 }

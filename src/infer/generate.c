@@ -9,9 +9,10 @@
 
 /* One answer on its way. */
 typedef struct Decoding {
-    int seq, prompt, draw;
-    int limit; /* tokens it may have */
-    int next;  /* the token drawn last; -1: none could be drawn */
+    int seq, prompt;
+    DrawKey key; /* of its first token */
+    int limit;   /* tokens it may have */
+    int next;    /* the token drawn last; -1: none could be drawn */
     float next_logp;
     VEC(int) id;
     VEC(float) logp;
@@ -23,6 +24,7 @@ typedef struct Decoding {
 /* The next prompt: waiting for room, then on its way into the cache. */
 typedef struct Entering {
     Batch *b; /* NULL: none */
+    PromptPlan plan;
     PromptKey key;
     bool begun;
     Extension x;
@@ -38,7 +40,6 @@ typedef struct Generator {
     VEC(Decoding *) active;
     int prompts; /* begun so far */
     Entering in;
-    bool dry;   /* the source has no more */
     bool ended; /* by a verdict */
     PrefixIndex *prefixes;
     int *seq, *id, batch_cap;
@@ -87,7 +88,8 @@ static void draw_one(void *arg, int task)
 {
     const DrawJob *j = arg;
     Decoding *d = j->d[task];
-    DrawKey key = {(uint32_t)d->prompt, (uint32_t)d->draw, (uint32_t)d->id.n};
+    DrawKey key = d->key;
+    key.position += (uint32_t)d->id.n;
     const float *logits = j->logits + (int64_t)task * j->stride;
     d->next = sampler_draw(&j->g->sampler[pool_worker()], logits, d->seen, key);
     if (d->next < 0 || !j->g->o->logp) return;
@@ -108,7 +110,7 @@ static void show(Generator *g, Decoding *d)
     if (!g->io->stream) return;
     buf_clear(&g->text);
     reply_show(&d->reply, d->finish != NULL, &g->text);
-    if (g->text.len) g->io->stream(g->io->arg, d->prompt, d->draw, g->text.data, g->text.len);
+    if (g->text.len) g->io->stream(g->io->arg, d->prompt, (int)d->key.draw, g->text.data, g->text.len);
 }
 
 /* Takes the drawn token into the answer and sees whether that ends it. */
@@ -139,29 +141,35 @@ static int draw_tokens(Generator *g, Decoding **d, int n, const float *logits, i
 
 /* ---- prompts ---------------------------------------------------------------------------------------------------- */
 
-static Decoding *decoding_new(Generator *g, int seq, int number, int draw, const int *prompt, int n_prompt)
+static PromptPlan plan_of(const GenerateOptions *o, int number)
+{
+    return (PromptPlan){.stream = (uint32_t)number, .n = o->n, .max_new_tokens = o->max_new_tokens};
+}
+
+/* The k-th answer of a plan. */
+static void decoding_new(Generator *g, int seq, int number, const PromptPlan *p, int k, const int *prompt, int n_prompt)
 {
     const ModelConfig *c = &g->e->model->cfg;
     Decoding *d = xcalloc(1, sizeof *d);
     int room = c->max_positions - session_length(g->s, seq);
-    *d = (Decoding){.seq = seq, .prompt = number, .draw = draw};
-    d->limit = g->o->max_new_tokens < room ? g->o->max_new_tokens : room;
+    *d = (Decoding){.seq = seq, .prompt = number};
+    d->key = (DrawKey){p->stream, (uint32_t)(p->draw ? p->draw[k] : k), (uint32_t)p->position};
+    d->limit = p->max_new_tokens < room ? p->max_new_tokens : room;
     d->reply = (Reply){.tok = g->e->tok, .stop = g->o->stop};
     if (g->o->sampling.repetition_penalty != 1) {
         d->seen = xcalloc((size_t)c->v, 1);
         for (int i = 0; i < n_prompt; i++) d->seen[prompt[i] >= 0 ? prompt[i] : c->image_token] = 1;
     }
     vec_push(&g->active, d);
-    return d;
 }
 
 /* The answers to a prompt that stands in seq: the first goes on in seq itself, the others in forks. */
-static int start_answers(Generator *g, int seq, int number, const float *logits, const int *prompt, int n_prompt,
-                         Err *err)
+static int start_answers(Generator *g, int seq, int number, const PromptPlan *p, const float *logits, const int *prompt,
+                         int n_prompt, Err *err)
 {
     int first = g->active.n;
-    for (int i = 0; i < g->o->n; i++) decoding_new(g, i ? session_fork(g->s, seq) : seq, number, i, prompt, n_prompt);
-    return draw_tokens(g, g->active.at + first, g->o->n, logits, 0, err);
+    for (int k = 0; k < p->n; k++) decoding_new(g, k ? session_fork(g->s, seq) : seq, number, p, k, prompt, n_prompt);
+    return draw_tokens(g, g->active.at + first, p->n, logits, 0, err);
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------------------ */
@@ -171,7 +179,7 @@ static int report(Generator *g, Decoding *d, Err *err)
     buf_clear(&g->text);
     reply_text(&d->reply, &g->text);
     const Completion c = {.prompt = d->prompt,
-                          .draw = d->draw,
+                          .draw = (int)d->key.draw,
                           .id = d->id.at,
                           .n = d->id.n,
                           .logp = d->logp.at,
@@ -222,7 +230,7 @@ static void judge(Generator *g)
     for (int i = 0; g->io->verdict && i < g->active.n; i++) {
         Decoding *d = g->active.at[i];
         if (d->finish) continue;
-        Verdict v = g->io->verdict(g->io->arg, d->prompt, d->draw);
+        Verdict v = g->io->verdict(g->io->arg, d->prompt, (int)d->key.draw);
         if (v == END_ALL) g->ended = true;
         if (v != END_ANSWER) continue;
         d->finish = "cancelled";
@@ -238,10 +246,12 @@ static int64_t rows_to_come(int n)
     return ((int64_t)n + 2 * SESSION_PAGE - 1) / SESSION_PAGE * SESSION_PAGE;
 }
 
-/* Are there rows for n more of a prompt and its answers, so that all active answers still reach their full length? */
+/* Are there rows for n more of the waiting prompt and its answers, so that all active answers still reach their full
+   length? */
 static bool fits(const Generator *g, int n)
 {
-    int64_t rows = session_rows_free(g->s) - rows_to_come(n) - g->o->n * rows_to_come(g->o->max_new_tokens);
+    const PromptPlan *p = &g->in.plan;
+    int64_t rows = session_rows_free(g->s) - rows_to_come(n) - p->n * rows_to_come(p->max_new_tokens);
     for (int i = 0; i < g->active.n; i++) rows -= rows_to_come(g->active.at[i]->limit - g->active.at[i]->id.n);
     return rows >= 0;
 }
@@ -249,7 +259,7 @@ static bool fits(const Generator *g, int n)
 /* Room for the answers, and for n rows of their prompt, for which kept prompts make way. */
 static bool has_room(Generator *g, int n)
 {
-    if (g->active.n && g->active.n + g->o->n > g->o->max_batch) return false;
+    if (g->active.n && g->active.n + g->in.plan.n > g->o->max_batch) return false;
     while (!fits(g, n))
         if (!prefix_drop(g->prefixes)) return !g->active.n; /* alone it may try */
     return true;
@@ -281,10 +291,10 @@ static void drop_entering(Generator *g)
 static int next_prompt(Generator *g, Err *err)
 {
     if (g->in.b) return 1;
-    if (g->dry) return 0;
     g->in.b = g->io->next(g->io->arg, err);
-    g->dry = !g->in.b;
-    if (g->dry) return err->msg[0] ? -1 : 0;
+    if (!g->in.b) return err->msg[0] ? -1 : 0;
+    g->in.plan = plan_of(g->o, g->prompts);
+    if (g->io->plan) g->io->plan(g->io->arg, g->prompts, &g->in.plan);
     g->in.key = prompt_key(g->in.b);
     return 1;
 }
@@ -295,7 +305,7 @@ static int start_prompt(Generator *g, const float *logits, Err *err)
     Entering *in = &g->in;
     int seq = in->x.seq, number = g->prompts++;
     prefix_add(g->prefixes, seq, &in->key);
-    int rc = start_answers(g, seq, number, logits, in->b->ids, in->b->n, err);
+    int rc = start_answers(g, seq, number, &in->plan, logits, in->b->ids, in->b->n, err);
     drop_entering(g);
     return rc || sweep(g, -1, err) ? -1 : 0;
 }
@@ -309,7 +319,7 @@ static int admit_prompts(Generator *g, Err *err)
         if (rc <= 0) return rc;
         if (!g->in.begun) begin_prompt(g);
         if (!g->in.begun) return 0;
-        if (g->io->verdict && g->io->verdict(g->io->arg, g->prompts, 0) == END_ALL) g->ended = true;
+        if (g->io->verdict && g->io->verdict(g->io->arg, g->prompts, -1) == END_ALL) g->ended = true;
         if (g->ended) return 0;
         if (rows <= 0) rows = PREFILL_ROWS;
         const float *logits;
@@ -352,7 +362,8 @@ int generate_reply(Session *s, int seq, const float *logits, const int *prompt, 
     CHECK(o->n == 1, "generate_reply: %d answers", o->n);
     Generator g;
     generator_init(&g, s, session_engine(s), o, io);
-    int rc = start_answers(&g, seq, number, logits, prompt, n_prompt, err);
+    const PromptPlan plan = plan_of(o, number);
+    int rc = start_answers(&g, seq, number, &plan, logits, prompt, n_prompt, err);
     while (rc == 0 && g.active.n) {
         judge(&g);
         if (g.ended && !g.active.at[0]->finish) g.active.at[0]->finish = "cancelled";

@@ -6,8 +6,9 @@
  * (continuous batching).  Between two steps at most PREFILL_ROWS rows of prompts are computed, so long prompts do not
  * hold up the answers that are on their way.  Prompts that begin alike share those rows (prefix.h).
  *
- * What is drawn depends on (seed, prompt, draw, position) and on the prompt alone, to the bit: not on the other prompts,
- * their order, max_batch, or what was shared.
+ * What is drawn depends on (seed, prompt, draw, position) and on the prompt alone, to the bit: not on other prompts,
+ * their order, max_batch, or what was shared.  A PromptPlan gives a prompt another place in the random stream than its
+ * number, so that what is asked again later, or continued, draws what it would have drawn.
  *
  *   GenerateOptions o = GENERATE_DEFAULTS;
  *   o.max_new_tokens = 256;
@@ -54,14 +55,28 @@ typedef struct Completion {
 /* Whether an answer goes on, ends as it is ("cancelled"), or everything ends and what is not finished is dropped. */
 typedef enum Verdict { GO_ON, END_ANSWER, END_ALL } Verdict;
 
+/* How one prompt is answered. */
+typedef struct PromptPlan {
+    uint32_t stream;    /* names its random numbers, with seed, draw and position */
+    int position;       /* of its first token in them: not 0 where the prompt ends with the beginning of an answer */
+    int n;              /* answers */
+    const int *draw;    /* [n] their numbers; NULL: from 0. Borrowed until the next prompt is asked for */
+    int max_new_tokens; /* of each */
+} PromptPlan;
+
 typedef struct GenerateIo {
-    /* The next prompt: a batch of one segment, then generate's to free. NULL: no more, or an error where err is set. */
+    /* The next prompt: a batch of one segment, then generate's to free. NULL: none now, or an error where err is set.
+       Asked again whenever there is room, as long as answers are on their way: `done` may give rise to prompts. */
     Batch *(*next)(void *arg, Err *err);
+    /* Changes the plan of the prompt that next has just given from {prompt, 0, o->n, NULL, o->max_new_tokens}; NULL:
+       all prompts have that. */
+    void (*plan)(void *arg, int prompt, PromptPlan *p);
     /* A finished answer, in the order of finishing; borrowed for the call. */
     int (*done)(void *arg, const Completion *c, Err *err);
     /* Text as it comes; NULL: not wanted. */
     void (*stream)(void *arg, int prompt, int draw, const char *bytes, size_t n);
-    /* Asked for every answer before each step; NULL: all go on. */
+    /* Asked for every answer before each step; NULL: all go on. With draw -1 of a prompt on its way into the cache,
+       where only END_ALL counts. */
     Verdict (*verdict)(void *arg, int prompt, int draw);
     void *arg;
 } GenerateIo;

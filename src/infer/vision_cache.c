@@ -5,7 +5,7 @@
 
 #include "base/disk_cache.h"
 #include "base/log.h"
-#include "base/pool.h"
+#include "base/piece_hash.h"
 #include "base/progress.h"
 
 /* Of keys and values: counts up where the meaning of either changes. */
@@ -17,50 +17,6 @@ struct VisionCache {
     char tower[SHA256_HEX]; /* "" before the first image */
     VisionCacheCount count;
 };
-
-/* ---- hashes ------------------------------------------------------------------------------------------------------ */
-
-/* Long data is hashed in pieces by all threads; its hash is that of the pieces' digits. */
-enum { PIECE_BYTES = 1 << 18 };
-
-typedef struct Piece {
-    const char *data;
-    size_t n;
-    char hex[SHA256_HEX];
-} Piece;
-typedef VEC(Piece) Pieces;
-
-static void add_pieces(Pieces *p, const void *data, size_t n)
-{
-    for (const char *at = data; n > 0;) {
-        size_t k = n < PIECE_BYTES ? n : PIECE_BYTES;
-        vec_push(p, ((Piece){.data = at, .n = k}));
-        at += k, n -= k;
-    }
-}
-
-static void hash_piece(void *arg, int task)
-{
-    Piece *p = (Piece *)arg + task;
-    Sha256 s;
-    sha256_init(&s);
-    sha256_add(&s, p->data, p->n);
-    sha256_hex(&s, p->hex);
-}
-
-/* Of the text, then the pieces; releases both. */
-static void hash_all(char hex[SHA256_HEX], Buf *text, Pieces *p)
-{
-    Sha256 s;
-    pool_run(p->n, hash_piece, p->at);
-    sha256_init(&s);
-    sha256_add(&s, text->data, text->len);
-    for (int i = 0; i < p->n; i++) sha256_add(&s, p->at[i].hex, SHA256_HEX - 1);
-    sha256_hex(&s, hex);
-    buf_release(text);
-    free(p->at);
-    *p = (Pieces){0};
-}
 
 /* ---- the tower --------------------------------------------------------------------------------------------------- */
 
@@ -96,7 +52,7 @@ static bool weight_files(char hex[SHA256_HEX], const Model *m)
                        (long long)s->changed_ns);
         free(path);
     }
-    hash_all(hex, &b, &(Pieces){0});
+    pieces_hash(hex, &b, &(Pieces){0});
     return known;
 }
 
@@ -109,10 +65,10 @@ static void hash_weights(char hex[SHA256_HEX], const Model *m)
     for (int i = 0; i < m->param.n; i++) {
         const Tensor *t = m->param.at[i].t;
         if (!in_tower(&m->param.at[i])) continue;
-        add_pieces(&p, t->data, tensor_bytes(t));
+        pieces_add(&p, t->data, tensor_bytes(t));
         bytes += (double)tensor_bytes(t);
     }
-    hash_all(hex, &b, &p);
+    pieces_hash(hex, &b, &p);
     log_debug("vision cache: %.3f GB of weights hashed in %.2f s", bytes / 1e9, now_seconds() - start);
 }
 
@@ -137,7 +93,7 @@ static void add_probe(Pieces *p, const Model *m, Ctx *c)
     b.pixels = arena_alloc(c->arena, sizeof *b.pixels * n);
     for (size_t i = 0; i < n; i++) b.pixels[i] = (float)(i * 40503 % 65536) / 16384 - 2;
     const Tensor *t = model_vision(c, m, &b);
-    add_pieces(p, t->data, tensor_bytes(t));
+    pieces_add(p, t->data, tensor_bytes(t));
 }
 
 /* Everything but the image that features depend on. */
@@ -162,7 +118,7 @@ static void hash_tower(VisionCache *v, const Ctx *c)
     Ctx quiet = {.k = c->k, .arena = c->arena};
     size_t mark = arena_mark(c->arena);
     add_probe(&p, m, &quiet);
-    hash_all(v->tower, &b, &p);
+    pieces_hash(v->tower, &b, &p);
     arena_release(c->arena, mark);
 }
 
@@ -172,8 +128,8 @@ static void hash_image(char hex[SHA256_HEX], const VisionCache *v, const Batch *
     Pieces p = {0};
     size_t count = (size_t)im->grid_h * (size_t)im->grid_w * (size_t)b->patch_dim;
     buf_printf(&text, "%stower %s\n%d x %d x %d\n", FORMAT, v->tower, im->grid_h, im->grid_w, b->patch_dim);
-    add_pieces(&p, b->pixels + (size_t)im->first_patch * (size_t)b->patch_dim, sizeof *b->pixels * count);
-    hash_all(hex, &text, &p);
+    pieces_add(&p, b->pixels + (size_t)im->first_patch * (size_t)b->patch_dim, sizeof *b->pixels * count);
+    pieces_hash(hex, &text, &p);
 }
 
 /* ---- features ---------------------------------------------------------------------------------------------------- */

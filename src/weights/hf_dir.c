@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/piece_hash.h"
 
 /* Weights, optimizer and loader states, in the formats found on the hub. */
 static const char *const WEIGHT_ENDING[] = {".safetensors", ".safetensors.index.json",
@@ -68,5 +69,43 @@ int hf_dir_carry(const char *dst, const char *src, Err *err)
         free(name[i]);
     }
     free(name);
+    return rc;
+}
+
+/* ---- digest ------------------------------------------------------------------------------------------------------ */
+
+static const char *const READ_FILE[] = {"adapter_config.json",   "chat_template.jinja",    "chat_template.json",
+                                        "config.json",           "generation_config.json", "preprocessor_config.json",
+                                        "processor_config.json", "tokenizer.json",         "tokenizer_config.json"};
+
+static bool is_read(const char *name)
+{
+    for (int i = 0; i < COUNT(READ_FILE); i++)
+        if (!strcmp(name, READ_FILE[i])) return true;
+    return name[0] != '.' && str_ends_with(name, ".safetensors");
+}
+
+int hf_dir_digest(char hex[SHA256_HEX], const char *dir, Err *err)
+{
+    Buf text = {0};
+    Pieces pieces = {0};
+    char **name;
+    int n, rc = 0;
+    if (dir_list(dir, &name, &n, err)) return -1;
+    FileMap *map = xcalloc((size_t)n + 1, sizeof *map);
+    for (int i = 0; i < n; i++) {
+        if (rc == 0 && is_read(name[i])) {
+            char *path = path_join(dir, name[i]);
+            rc = file_map(&map[i], path, err);
+            free(path);
+            buf_printf(&text, "%s %zu\n", name[i], map[i].size);
+            pieces_add(&pieces, map[i].data, map[i].size);
+        }
+        free(name[i]);
+    }
+    free(name);
+    pieces_hash(hex, &text, &pieces);
+    for (int i = 0; i < n; i++) file_unmap(&map[i]);
+    free(map);
     return rc;
 }

@@ -15,11 +15,15 @@
 
 #include <stdbool.h>
 
-#include "base/err.h"
+#include "base/sha256.h"
 
 /* Creates dst where it is missing and replaces files of the same name in it. An error where dst is src. */
 int hf_dir_carry(const char *dst, const char *src, Err *err);
 /* True for the names that hf_dir_carry copies. */
 bool hf_dir_carries(const char *name);
+
+/* The SHA-256 of what a checkpoint or an adapter computes with, whatever its folder is called: weights, configuration,
+   tokenizer, template, preprocessor.  Reads it all: about 0.4 ns a byte on two cores. */
+int hf_dir_digest(char hex[SHA256_HEX], const char *dir, Err *err);
 
 #endif

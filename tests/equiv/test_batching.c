@@ -66,7 +66,7 @@ static Verdict verdict(void *arg, int prompt, int draw)
 {
     Run *r = arg;
     r->verdicts++;
-    assert_int_equal(draw, 0);
+    assert_in_range(draw + 1, 0, 1); /* -1: on its way into the cache */
     if (r->end_after && r->verdicts >= r->end_after) return END_ALL;
     int seen = r->order[prompt] == 1 ? ++r->len[1] : 0; /* asked once while it enters, then before each token */
     return r->cancel_after && seen == r->cancel_after ? END_ANSWER : GO_ON;

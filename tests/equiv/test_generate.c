@@ -279,6 +279,80 @@ static void batching_changes_nothing(Golden *g, void *arg)
     engine_close(&e);
 }
 
+/* Draw 2 of the prompts, last prompt first, each continued from the first CUT tokens of what `want` has. */
+enum { CUT = 5 };
+typedef struct Planned {
+    const Run *want;
+    const Golden *g;
+    Engine *e;
+    bool cut;
+    int asked, right;
+} Planned;
+
+static int planned_prompt(int asked)
+{
+    return PROMPTS - 1 - asked;
+}
+
+static Batch *next_planned(void *arg, Err *err)
+{
+    (void)err;
+    Planned *p = arg;
+    if (p->asked == PROMPTS) return NULL;
+    int number = planned_prompt(p->asked++);
+    Encoded x = encode(p->g, p->e, number, ENCODE_PROMPT);
+    int n = p->cut && p->want->n[number][2] > CUT ? CUT : 0;
+    x.id = xrealloc(x.id, sizeof *x.id * (size_t)(x.n + n + 1));
+    memcpy(x.id + x.n, p->want->id[number][2], sizeof *x.id * (size_t)n);
+    x.n += n;
+    Batch *b = batch_of(p->e, &x);
+    encoded_release(&x);
+    return b;
+}
+
+static void plan_draw(void *arg, int prompt, PromptPlan *plan)
+{
+    static const int DRAW[] = {2};
+    const Planned *p = arg;
+    int number = planned_prompt(prompt), n = p->cut && p->want->n[number][2] > CUT ? CUT : 0;
+    assert_int_equal(plan->stream, prompt);
+    assert_int_equal(plan->n, DRAWS);
+    *plan = (PromptPlan){(uint32_t)number, n, 1, DRAW, NEW - n};
+}
+
+static int check_planned(void *arg, const Completion *c, Err *err)
+{
+    (void)err;
+    Planned *p = arg;
+    int number = planned_prompt(c->prompt), n = p->cut && p->want->n[number][2] > CUT ? CUT : 0;
+    assert_int_equal(c->draw, 2);
+    assert_int_equal(c->n, p->want->n[number][2] - n);
+    assert_memory_equal(c->id, p->want->id[number][2] + n, sizeof *c->id * (size_t)c->n);
+    p->right++;
+    return 0;
+}
+
+static void planned_draws_are_the_same(Golden *g, void *arg)
+{
+    (void)arg;
+    Err err = {0};
+    Engine e;
+    static Run want;
+    open_engine(&e, g, DT_F32, DECODE_PLAIN);
+    run_generate(&want, g, &e, 7, 0.8);
+    GenerateOptions o = GENERATE_DEFAULTS;
+    o.max_new_tokens = NEW;
+    o.n = DRAWS;
+    o.sampling = (SamplerOptions){.temperature = 0.8, .top_p = 0.95, .repetition_penalty = 1.1, .seed = 11};
+    for (int cut = 0; cut < 2; cut++) {
+        Planned p = {.want = &want, .g = g, .e = &e, .cut = cut};
+        const GenerateIo io = {.next = next_planned, .plan = plan_draw, .done = check_planned, .arg = &p};
+        if (generate(&e, &o, &io, &err)) fail_msg("%s: %s", g->name, err.msg);
+        assert_int_equal(p.right, PROMPTS);
+    }
+    engine_close(&e);
+}
+
 /* ---- conversation ----------------------------------------------------------------------------------------------- */
 
 static void add_text(void *arg, const char *bytes, size_t n)
@@ -387,6 +461,7 @@ OVER_GOLDENS(forked_is_separate)
 OVER_GOLDENS(rows_are_used_again)
 OVER_GOLDENS(full_cache_is_an_error)
 OVER_GOLDENS(batching_changes_nothing)
+OVER_GOLDENS(planned_draws_are_the_same)
 OVER_GOLDENS(two_turns_are_one_prompt)
 
 int main(void)
@@ -394,7 +469,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cached_is_full),           cmocka_unit_test(test_forked_is_separate),
         cmocka_unit_test(test_rows_are_used_again),      cmocka_unit_test(test_full_cache_is_an_error),
-        cmocka_unit_test(test_batching_changes_nothing), cmocka_unit_test(test_two_turns_are_one_prompt),
+        cmocka_unit_test(test_batching_changes_nothing), cmocka_unit_test(test_planned_draws_are_the_same),
+        cmocka_unit_test(test_two_turns_are_one_prompt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

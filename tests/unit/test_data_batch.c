@@ -302,7 +302,7 @@ static void test_shared_prefix(void **state)
     Dataset d = fixture_rows(TWO_ROWS);
     Encoded prompt = encode(f, &d.sample[0], ENCODE_PROMPT), whole = encode(f, &d.sample[0], ENCODE_CHAT);
     Encoded other = encode(f, &d.sample[1], ENCODE_CHAT);
-    Answer one, two;
+    AnswerTokens one, two;
     encode_answer(&one, &f->encoder, "A");
     encode_answer(&two, &f->encoder, "xyz");
     BatchBuilder bb;

@@ -165,13 +165,49 @@ static void test_failed_write(void **state)
     scratch_free(root);
 }
 
+static void digest(char hex[SHA256_HEX], const char *dir)
+{
+    Err err = {0};
+    if (hf_dir_digest(hex, dir, &err)) fail_msg("%s", err.msg);
+}
+
+/* The same where a model computes the same, another where it may not. */
+static void test_digest(void **state)
+{
+    (void)state;
+    char *a = scratch_new(), *b = scratch_new(), one[SHA256_HEX], two[SHA256_HEX];
+    const char *dir[] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        put(dir[i], "config.json", "{}");
+        put(dir[i], "model-1.safetensors", "weights");
+        put(dir[i], "model-2.safetensors", "");
+    }
+    put(b, "README.md", "a word");
+    put(b, "checkpoint-1/model.safetensors", "older");
+    digest(one, a);
+    digest(two, b);
+    assert_string_equal(one, two);
+    put(b, "model-1.safetensors", "weightS");
+    digest(two, b);
+    assert_string_not_equal(one, two);
+    put(b, "model-1.safetensors", "weight");
+    put(b, "model-2.safetensors", "s");
+    digest(two, b);
+    assert_string_not_equal(one, two);
+    put(a, "tokenizer.json", "{}");
+    digest(two, a);
+    assert_string_not_equal(one, two);
+    Err err = {0};
+    assert_int_equal(hf_dir_digest(one, "no/such/folder", &err), -1);
+    scratch_free(a);
+    scratch_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_carry),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_failed_write),
+        cmocka_unit_test(test_names),  cmocka_unit_test(test_carry),        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_digest), cmocka_unit_test(test_failed_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
