@@ -45,7 +45,8 @@ static void grow(Map *m)
     m->n_slots = n_old ? 2 * n_old : 32;
     m->slot = xmalloc((size_t)m->n_slots * sizeof *m->slot);
     memset(m->slot, 0xff, (size_t)m->n_slots * sizeof *m->slot);
-    for (const MapSlot *s = old; s < old + n_old; s++) {
+    for (int k = 0; k < n_old; k++) {
+        const MapSlot *s = &old[k];
         uint32_t i = s->hash & ((uint32_t)m->n_slots - 1);
         if (s->entry < 0) continue;
         while (m->slot[i].entry >= 0) i = (i + 1) & ((uint32_t)m->n_slots - 1);

@@ -14,30 +14,27 @@ static const char *browser_type(const unsigned char *p, size_t n)
     return NULL;
 }
 
-static bool small_copy(Buf *out, const char *dir, const char *ref)
+static bool small_copy(Buf *out, const char *ref)
 {
     Image im = {0}, small = {0};
+    Buf png = {0};
     Err err = {0};
-    FileMap file = {0};
     if (image_load(&im, ref, &err)) return false;
     int longest = im.w > im.h ? im.w : im.h, limit = longest < REPORT_PIXELS ? longest : REPORT_PIXELS;
     int w = (int)((int64_t)im.w * limit / longest), h = (int)((int64_t)im.h * limit / longest);
-    char *path = path_join(dir, ".picture.png");
-    bool ok = image_resize(&small, &im, w > 0 ? w : 1, h > 0 ? h : 1, &err) == 0 &&
-              image_save(&small, path, &err) == 0 && file_map(&file, path, &err) == 0;
+    bool ok =
+        image_resize(&small, &im, w > 0 ? w : 1, h > 0 ? h : 1, &err) == 0 && image_png(&png, &small, false, &err) == 0;
     if (ok) {
         buf_str(out, "data:image/png;base64,");
-        base64_encode(out, file.data, file.size);
-        file_unmap(&file);
+        base64_encode(out, (const unsigned char *)png.data, png.len);
     }
-    remove(path);
-    free(path);
+    buf_release(&png);
     image_release(&im);
     image_release(&small);
     return ok;
 }
 
-bool image_data_uri(Buf *out, const char *dir, const char *ref)
+bool image_data_uri(Buf *out, const char *ref)
 {
     enum { AS_IT_IS = 64 << 10 };
     FileMap file = {0};
@@ -51,5 +48,5 @@ bool image_data_uri(Buf *out, const char *dir, const char *ref)
         file_unmap(&file);
         if (type) return true;
     }
-    return small_copy(out, dir, ref);
+    return small_copy(out, ref);
 }

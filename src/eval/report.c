@@ -39,9 +39,30 @@ static void tally_row(Buf *b, const char *name, const Tally *t)
                t->unparsed, t->abstained, t->unended);
 }
 
-static const char TALLY_HEAD[] = "<div class=\"scroll\"><table><thead><tr><th scope=\"col\"></th><th "
+/* Groups by name: those of one dimension ("family:nodule", "family:growth") stand under its name. */
+static void group_rows(Buf *b, const Summary *s)
+{
+    const char *last = "";
+    size_t n_last = 0;
+    for (int i = 0; i < s->group.n; i++) {
+        const char *name = s->group.at[i].name;
+        size_t n = strcspn(name, ":");
+        if (!name[n]) n = 0;
+        if (n && (n != n_last || memcmp(name, last, n))) {
+            char *dimension = xstrndup(name, n);
+            buf_str(b, "<tr class=\"dim\"><th scope=\"rowgroup\" colspan=\"8\">");
+            html_text(b, dimension);
+            buf_str(b, "</th></tr>\n");
+            free(dimension);
+        }
+        tally_row(b, n ? name + n + 1 : name, &s->group.at[i].tally);
+        last = name, n_last = n;
+    }
+}
+
+static const char TALLY_HEAD[] = "<div class=\"scroll\"><table class=\"scores\"><thead><tr><th scope=\"col\"></th><th "
                                  "scope=\"col\">n</th><th scope=\"col\">right&nbsp;%</th>"
-                                 "<th scope=\"col\">95&nbsp;% interval</th><th scope=\"col\"><span "
+                                 "<th scope=\"col\">95&nbsp;% interval</th><th scope=\"col\" class=\"draw\"><span "
                                  "class=\"sr\">drawn</span></th><th scope=\"col\">unparsed</th>"
                                  "<th scope=\"col\">abstained</th><th scope=\"col\">unended</th></tr></thead><tbody>\n";
 
@@ -82,7 +103,7 @@ static void add_scores(Buf *b, const Summary *s)
         tally_row(b, "closed", &s->closed);
         tally_row(b, "open", &s->open);
     }
-    for (int i = 0; i < s->group.n; i++) tally_row(b, s->group.at[i].name, &s->group.at[i].tally);
+    group_rows(b, s);
     buf_str(b, "</tbody></table></div>\n");
     if (s->open.n)
         buf_printf(b,
@@ -114,15 +135,24 @@ static void draw_difference(Buf *b, const Comparison *c)
                reach, reach);
 }
 
+/* +1.5, −0.3 */
+static void points(Buf *b, double share)
+{
+    double value = 100 * share;
+    buf_printf(b, "%s%.1f", value <= -0.05 ? "&minus;" : "+", value < 0 ? -value : value);
+}
+
 static void add_comparison(Buf *b, const Comparison *c)
 {
     double lo = c->difference.ci.lo, hi = c->difference.ci.hi;
     const char *says = lo > 0 ? "better than" : hi < 0 ? "worse than" : "not told apart from";
-    buf_printf(b,
-               "<section><h2>Against the baseline</h2><p class=\"lead\">%+.1f points (95&nbsp;%% interval %+.1f to "
-               "%+.1f): %s the "
-               "baseline.</p>\n",
-               100 * c->difference.mean, 100 * lo, 100 * hi, says);
+    buf_str(b, "<section><h2>Against the baseline</h2><p class=\"lead\">");
+    points(b, c->difference.mean);
+    buf_str(b, " points (95&nbsp;% interval ");
+    points(b, lo);
+    buf_str(b, " to ");
+    points(b, hi);
+    buf_printf(b, "): %s the baseline.</p>\n", says);
     draw_difference(b, c);
     buf_printf(b,
                "<p>%.1f&nbsp;%% here, %.1f&nbsp;%% there, on %d common questions; %d gained, %d lost, McNemar's exact "
@@ -220,7 +250,6 @@ static void script_text(Buf *b, const char *s)
 }
 
 typedef struct Pictures {
-    const char *dir;
     Map index;
     Buf uris; /* JSON strings, divided by commas */
     int n, left_out;
@@ -233,7 +262,7 @@ static int picture(Pictures *p, const char *ref)
     if (map_get_str(&p->index, ref, &at)) return (int)at;
     Buf uri = {0};
     at = -1;
-    if (p->uris.len < REPORT_IMAGE_BYTES && image_data_uri(&uri, p->dir, ref)) {
+    if (p->uris.len < REPORT_IMAGE_BYTES && image_data_uri(&uri, ref)) {
         at = p->n++;
         buf_printf(&p->uris, "%s\"%s\"", at ? ",\n" : "", uri.data);
     } else {
@@ -275,9 +304,9 @@ static void add_sample(Buf *b, Pictures *pictures, const EvalRun *run, const Eva
     free(gold);
 }
 
-static void add_samples(Buf *b, const char *dir, const EvalRun *run)
+static void add_samples(Buf *b, const EvalRun *run)
 {
-    Pictures pictures = {.dir = dir};
+    Pictures pictures = {0};
     int shown = run->response.n < REPORT_SAMPLES ? run->response.n : REPORT_SAMPLES;
     Buf rows = {0};
     for (int i = 0; i < shown; i++) {
@@ -312,9 +341,10 @@ static void add_samples(Buf *b, const char *dir, const EvalRun *run)
     map_release(&pictures.index);
 }
 
-void report_html(Buf *out, const char *dir, const EvalRun *run, const Summary *s, const Comparison *versus)
+void report_html(Buf *out, const EvalRun *run, const Summary *s, const Comparison *versus)
 {
     buf_str(out, REPORT_HEAD);
+    buf_str(out, REPORT_CARDS);
     buf_str(out, "<header><h1>");
     html_text(out, run->name ? run->name : "Evaluation");
     buf_printf(out,
@@ -326,6 +356,6 @@ void report_html(Buf *out, const char *dir, const EvalRun *run, const Summary *s
     add_scores(out, s);
     add_votes(out, s);
     add_rules(out, s);
-    add_samples(out, dir, run);
+    add_samples(out, run);
     buf_str(out, REPORT_TAIL);
 }

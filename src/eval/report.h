@@ -2,9 +2,10 @@
  * report.h - a run as one page of HTML that needs nothing but itself.
  *
  * Tables with intervals, drawn scores, votes, the difference to the baseline, and the responses with their images, to be
- * filtered by verdict and group.  Sizes are limited: the first REPORT_SAMPLES responses, long
- * texts cut, pictures of at most REPORT_PIXELS a side (small files as they are), REPORT_IMAGE_BYTES of them in all; what
- * was left out is said on the page.
+ * filtered by verdict and group; the responses to one question stand together.  Sizes are limited: the first
+ * REPORT_SAMPLES responses, long texts cut, pictures of at most REPORT_PIXELS a side (small files as they are),
+ * REPORT_IMAGE_BYTES of them in all; what was left out is said on the page.  tools/check_report.sh looks at a page in a
+ * browser.
  */
 #ifndef OSLER_EVAL_REPORT_H
 #define OSLER_EVAL_REPORT_H
@@ -13,13 +14,12 @@
 
 enum { REPORT_SAMPLES = 2000, REPORT_TEXT_BYTES = 6000, REPORT_PIXELS = 448, REPORT_IMAGE_BYTES = 24 << 20 };
 
-/* `dir`, the folder of the page, is where pictures are made small on their way. */
-void report_html(Buf *out, const char *dir, const EvalRun *run, const Summary *s, const Comparison *versus);
+void report_html(Buf *out, const EvalRun *run, const Summary *s, const Comparison *versus);
 
 /* The picture that a reference shows as a data URI, PNG or the file's own bytes; false where it cannot be shown. */
-bool image_data_uri(Buf *out, const char *dir, const char *ref);
+bool image_data_uri(Buf *out, const char *ref);
 
 /* The unchanging parts of the page (report_page.c). */
-extern const char REPORT_HEAD[], REPORT_TAIL[];
+extern const char REPORT_HEAD[], REPORT_CARDS[], REPORT_TAIL[];
 
 #endif

@@ -151,7 +151,7 @@ int results_write(const char *dir, const EvalRun *run, const Summary *s, const C
     for (int i = 0; i < run->response.n; i++) sample_line(&b, run, &run->response.at[i]);
     int rc = save(dir, "samples.jsonl", &b, err);
     buf_clear(&b);
-    if (rc == 0) report_html(&b, dir, run, s, versus);
+    if (rc == 0) report_html(&b, run, s, versus);
     if (rc == 0) rc = save(dir, "report.html", &b, err);
     buf_clear(&b);
     results_json(&b, run, s, versus);

@@ -53,7 +53,7 @@ static void read_text(Answer *a, const Question *q, const char *s, size_t n)
     switch (q->kind) {
     case ANSWER_CHOICE: read_choice(a, q, &t); break;
     case ANSWER_YESNO: read_yesno(a, q, &t); break;
-    case ANSWER_NUMBER: read_number(a, &t); break;
+    case ANSWER_NUMBER: read_number(a, q, &t); break;
     default: read_phrase(a, &t, q->kind == ANSWER_OPEN);
     }
     lexemes_release(&t);

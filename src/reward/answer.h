@@ -13,14 +13,15 @@
  * Which part is read.  Thinking (<think>, <thinking>, <reasoning>, <thought>) is cut off; where it has no end the answer
  * is ANSWER_UNENDED, unless a whole <answer>..</answer> closes the response.  After it the last <answer>..</answer> or
  * \boxed{..} is the answer and nothing else counts, except a later sentence that says otherwise; without one, the text.
+ * Containers with "or", "and" or a comma between them are one.
  *
  * How it is read, from strong to weak; the strongest reading that says anything decides:
  *   cues          "final answer: B" before "the answer is B", "I choose B", "B is correct", "so B"; the whole text, the
  *                 first or the last line is nothing but an answer
  *   openings      "B. Pneumonia", "(B) because ...": a label at a line's begin or with its option's text
  *   mentions      one option's label or text, affirmed, anywhere
- * A denied reading ("not A but B", "A is wrong", "rule out A", "B rather than A") never counts.  "Wait", "actually" and
- * "correction" between two answers take the first one back.
+ * A denied reading ("not A but B", "A is wrong", "rule out A", "B rather than A") never counts, what the question asks for
+ * aside ("which is least likely?").  "Wait", "actually" and "correction" between two answers take the first one back.
  *
  * Answer.text, the canonical form: the option's letter; yes, no, maybe; a number with its unit; else the text without
  * markup, lead-in and closing point.  Answer.rule is a short stable name, e.g. answer, boxed, answer_is, opening, mention.

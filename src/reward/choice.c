@@ -25,29 +25,126 @@ static int next_counted(const Lexemes *t, int i)
     return i;
 }
 
-/* The token after the option's text where it stands at i, else 0. Articles before it and marks within do not count. */
-static int text_end(const Lexemes *option, const Lexemes *t, int i)
+static bool is_article(const Lexemes *t, int i)
 {
-    int k = next_counted(option, 0), words = 0, last = 0;
-    if (lexeme_is(option, k, "a|an|the") && next_counted(option, k + 1) < option->n) k = next_counted(option, k + 1);
-    for (; k < option->n; k = next_counted(option, k + 1)) {
-        if (words && t->n > i) i = next_counted(t, i);
-        if (i >= t->n || t->at[i].kind == LEXEME_BREAK || strcmp(option->at[k].low, t->at[i].low)) return 0;
+    /* "4 to 5" is 4-5 */
+    if (lexeme_is(t, i, "to") && i > 0 && i + 1 < t->n)
+        return t->at[i - 1].kind == LEXEME_NUMBER && t->at[i + 1].kind == LEXEME_NUMBER;
+    return lexeme_is(t, i, "a|an|the") && next_counted(t, i + 1) < t->n;
+}
+
+/* "lung" and "lungs" */
+static bool same_but_plural(const Lexeme *a, const Lexeme *b)
+{
+    size_t n = strlen(a->low), m = strlen(b->low);
+    const char *longer = n > m ? a->low : b->low;
+    size_t least = n < m ? n : m, more = (n > m ? n : m) - least;
+    bool words = a->kind == LEXEME_WORD && b->kind == LEXEME_WORD;
+    return words && least > 3 && !strncmp(a->low, b->low, least) &&
+           (!more || !strcmp(longer + least, "s") || !strcmp(longer + least, "es"));
+}
+
+/*
+ * The token after the option's text where it stands at i, else 0.  Articles and marks do not count; neither does the
+ * option's last word where `headless`: "viral" of "viral or bacterial pneumonia".
+ */
+static int text_end(const Lexemes *option, const Lexemes *t, int i, bool plural, bool headless)
+{
+    int words = 0, last = 0;
+    for (int k = next_counted(option, 0), next; k < option->n; k = next) {
+        next = next_counted(option, k + 1);
+        if (is_article(option, k)) continue;
+        if (headless && next >= option->n) break;
+        while (words && (i = next_counted(t, i)) < t->n && is_article(t, i) && !lexeme_same(&option->at[k], &t->at[i]))
+            i++;
+        if (i >= t->n || t->at[i].kind == LEXEME_BREAK) return 0;
+        const Lexeme *want = &option->at[k], *is = &t->at[i];
+        if (!lexeme_same(want, is) && !(plural && same_but_plural(want, is))) return 0;
         last = ++i;
         words++;
     }
     return last;
 }
 
+/* Options that speak of the others are known by any of their names. */
+static int kind_of_all(const Lexemes *t, int i, int *end)
+{
+    static const char *const KIND_OF[2][5] = {{"none|neither of the above|these|them|options|choices|answers|others",
+                                               "none|neither of these|them|those", "none", NULL},
+                                              {"all of the above|these|them|options|choices|answers|others",
+                                               "all of these|them|those", "all above", "all the above", NULL}};
+    for (int kind = 0; kind < 2; kind++) {
+        int n = lexemes_match_any(t, i, KIND_OF[kind]);
+        *end = i + n;
+        if (n > 1 || (n == 1 && (*end >= t->n || t->at[*end].kind >= LEXEME_MARK))) return kind;
+    }
+    return -1;
+}
+
+static int summary_option(const Options *o, const Lexemes *t, int i, int *end)
+{
+    int said = kind_of_all(t, i, end), last;
+    for (int k = 0; said >= 0 && k < o->n; k++) {
+        const Lexemes *option = &o->text[k];
+        if (kind_of_all(option, next_counted(option, 0), &last) == said && next_counted(option, last) >= option->n)
+            return k;
+    }
+    return -1;
+}
+
+/* The option whose text stands at i, the longest of several. */
 static int option_at(const Options *o, const Lexemes *t, int i, int *end)
 {
     int best = -1;
     *end = 0;
+    for (int plural = 0; plural < 2 && best < 0; plural++)
+        for (int k = 0; k < o->n; k++) {
+            int e = text_end(&o->text[k], t, i, plural, false);
+            if (e > *end) *end = e, best = k;
+        }
+    return best < 0 ? summary_option(o, t, i, end) : best;
+}
+
+static const Lexeme *last_counted(const Lexemes *t)
+{
+    int i = t->n - 1;
+    while (i >= 0 && !counts(t, i)) i--;
+    return i < 0 ? NULL : &t->at[i];
+}
+
+/* "viral" of "viral or bacterial pneumonia", where both are options. */
+static int coordinated(const Options *o, const Lexemes *t, int i, int *end)
+{
     for (int k = 0; k < o->n; k++) {
-        int e = text_end(&o->text[k], t, i);
-        if (e > *end) *end = e, best = k;
+        int e = text_end(&o->text[k], t, i, false, true), other_end;
+        if (!e || !(lexeme_is(t, e, "or|and|或|和") || lexeme_is_mark(t, e, "/"))) continue;
+        int other = option_at(o, t, e + 1, &other_end);
+        const Lexeme *head = last_counted(&o->text[k]);
+        if (other < 0 || other == k || !same_but_plural(head, last_counted(&o->text[other]))) continue;
+        *end = e;
+        return k;
     }
-    return best;
+    return -1;
+}
+
+/* "ventricle" of "left atrium or ventricle": as many words as the option before, the same but for the last. */
+static int completed(const Options *o, const Lexemes *t, int i, int *end)
+{
+    if (i < 3 || !lexeme_is(t, i - 1, "or|and")) return -1;
+    for (int k = 0; k < o->n; k++) {
+        const Lexemes *before = &o->text[k];
+        int from = i - 1 - before->n;
+        if (before->n < 2 || from < 0 || text_end(before, t, from, false, false) != i - 1) continue;
+        for (int m = 0; m < o->n; m++) {
+            const Lexemes *option = &o->text[m];
+            bool same = m != k && option->n == before->n && lexeme_same(&option->at[option->n - 1], &t->at[i]);
+            for (int w = 0; same && w < option->n - 1; w++) same = lexeme_same(&option->at[w], &before->at[w]);
+            if (!same) continue;
+            *end = i + 1;
+            return m;
+        }
+    }
+    return -1;
 }
 
 /* ---- letters ----------------------------------------------------------------------------------------------------- */
@@ -63,7 +160,8 @@ static const char NAMED_AFTER[] =
     "cell|cells|line|lines|virus|antigen|antibody|wave|waves|lymphocyte|lymphocytes|ray|rays|"
     "mode|scan|toxin|protein|strain|complex|band|bands|fibers|fibres|type|group|segment";
 static const char VERB_AFTER[] =
-    "is|was|would|seems|appears|fits|matches|because|since|and|or|but|not|should|must|isn't|"
+    "is|was|would|seems|appears|fits|matches|because|since|and|or|but|not|should|must|isn't|if|when|plus|through|thru|"
+    "along|together|"
     "does|describes|represents|looks|remains|wins|as|over|instead|rather|cannot|can't|can|could|"
     "nor|doesn't|wasn't|then|only|also|option|best|correct|incorrect|wrong|right|too|alone|vs|"
     "versus|definitely|for|being|shows|explains|，";
@@ -75,6 +173,11 @@ static bool ends_here(const Lexemes *t, int i)
            (lexeme_is_mark(t, i, "/(") && (t->at[i].spaced || lexeme_is_mark(t, i, "(")));
 }
 
+static bool single(const Lexemes *t, int i)
+{
+    return t->at[i].kind == LEXEME_WORD && !t->at[i].low[1];
+}
+
 /* Part of a longer thing: B-lines, anti-B, 2D, A/a gradient, C+ */
 static bool glued(const Lexemes *t, int i)
 {
@@ -83,7 +186,9 @@ static bool glued(const Lexemes *t, int i)
         if (t->at[i - 1].kind <= LEXEME_NUMBER) return true;
         if (lexeme_is_mark(t, i - 1, "-'+") && i > 1 && !t->at[i - 1].spaced && t->at[i - 2].kind <= LEXEME_NUMBER)
             return true;
+        if (lexeme_is_mark(t, i - 1, ".") && i > 1 && !t->at[i - 1].spaced && single(t, i - 2)) return true; /* B.C. */
     }
+    if (i > 0 && t->at[i - 1].kind == LEXEME_NUMBER && lexeme_is(t, i, "c|f")) return true; /* 37 C */
     if (i + 1 >= t->n || t->at[i + 1].spaced) return false;
     if (t->at[i + 1].kind <= LEXEME_NUMBER || lexeme_is_mark(t, i + 1, "+")) return true;
     /* U.S., e.g. */
@@ -97,7 +202,7 @@ static bool glued(const Lexemes *t, int i)
 static bool slash_list(const Options *o, const Lexemes *t, int i)
 {
     for (int side = -1; side <= 1; side += 2) {
-        if (!lexeme_is_mark(t, i + side, "/") || t->at[side < 0 ? i : i + 1].spaced) continue;
+        if (!lexeme_is_mark(t, i + side, "/&") || t->at[side < 0 ? i : i + 1].spaced) continue;
         int k = i + 2 * side;
         if (k < 0 || k >= t->n || t->at[k].kind != LEXEME_WORD || t->at[k].low[1]) return false;
         if (t->at[k].low[0] >= 'a' + o->n || t->at[k].low[0] < 'a' || t->at[k].upper != t->at[i].upper) return false;
@@ -123,11 +228,24 @@ static bool abbreviates(const Options *o, const Lexemes *t, int i)
     return option_at(o, t, i + 2, &end) < 0;
 }
 
+/* "A: B", "Q: ... A: no": the mark of an answer, not the option A. */
+static bool marks_answer(const Options *o, const Lexemes *t, int i)
+{
+    if (!lexeme_is(t, i, "a") || !t->at[i].upper || !lexeme_begins_line(t, i) || !lexeme_is_mark(t, i + 1, ":"))
+        return false;
+    int k = lexeme_is_mark(t, i + 2, "([\"") ? i + 3 : i + 2;
+    bool letter = k < t->n && t->at[k].kind == LEXEME_WORD && !t->at[k].low[1];
+    if (letter && t->at[k].upper && t->at[k].low[0] < 'a' + o->n && ends_here(t, k + 1)) return true;
+    for (k = i - 1; k >= 0; k--)
+        if (lexeme_is(t, k, "q|question") && lexeme_begins_line(t, k) && lexeme_is_mark(t, k + 1, ":")) return true;
+    return false;
+}
+
 /* Whether a letter stands for an option rather than for an article, a pronoun or a part of a name. */
 static bool is_label(const Options *o, const Lexemes *t, int i, FindMode mode)
 {
     if (bracketed(t, i)) return !lexeme_is(t, i - 2, NAMED_BEFORE) || lexeme_is(t, i - 2, "and|&");
-    if (glued(t, i) || !slash_list(o, t, i) || abbreviates(o, t, i)) return false;
+    if (glued(t, i) || !slash_list(o, t, i) || abbreviates(o, t, i) || marks_answer(o, t, i)) return false;
     if (lexeme_is_mark(t, i - 1, ".") && lexeme_is(t, i - 2, "dr|mr|mrs|ms|prof|fig")) return false;
     bool named = lexeme_is(t, i - 1, "option|options|choice|choices|letter|alternative|选|项|案|择|answer");
     bool ends = ends_here(t, i + 1), article = lexeme_is(t, i, "a|i");
@@ -137,11 +255,12 @@ static bool is_label(const Options *o, const Lexemes *t, int i, FindMode mode)
         return false;
     if (lexeme_is(t, i, "i"))
         return (ends && !lexeme_is_mark(t, i + 1, ",")) || (t->at[i].upper && lexeme_is(t, i + 1, "is|or"));
-    if (article) return ends || ((t->at[i].upper || named) && lexeme_is(t, i + 1, VERB_AFTER));
+    bool range = lexeme_is(t, i + 1, "to") && i + 2 < t->n && single(t, i + 2) && t->at[i + 2].upper;
+    if (article) return ends || range || ((t->at[i].upper || named) && lexeme_is(t, i + 1, VERB_AFTER));
     if (t->at[i].upper || named) return true;
     if (mode == FIND_CUED) return ends || lexeme_is(t, i + 1, VERB_AFTER);
-    bool line = lexeme_begins_line(t, i) && lexeme_is_mark(t, i + 1, ").:");
-    return line;
+    if (lexeme_is(t, i - 1, "but") && lexeme_is(t, i - 3, "not") && single(t, i - 2)) return ends; /* "not a but b" */
+    return lexeme_begins_line(t, i) && lexeme_is_mark(t, i + 1, ").:");
 }
 
 /* A label with its own text behind it is one thing: "B. Pneumonia", "(B) pneumonia", "B: Pneumonia". */
@@ -161,8 +280,13 @@ static int find(const Lexicon *lex, const Lexemes *t, int i, FindMode mode, int 
     const Lexeme *k = &t->at[i];
     bool letter = k->kind == LEXEME_WORD && k->low[0] >= 'a' && k->low[0] <= 'z' && !k->low[1];
     if (text >= 0 && !(letter && *end == i + 1)) return text;
-    if (!letter || !is_label(o, t, i, mode)) return -1;
+    if (text < 0 && (text = coordinated(o, t, i, end)) >= 0) return text;
+    if (text < 0 && (text = completed(o, t, i, end)) >= 0) return text;
+    if (!letter) return -1;
     int value = k->low[0] - 'a';
+    /* a letter that is an option's text and no label: blood group O, grade I */
+    if (value >= o->n && text >= 0) return lexeme_is(t, i - 1, NAMED_BEFORE) || is_label(o, t, i, mode) ? text : -1;
+    if (!is_label(o, t, i, mode)) return -1;
     if (value >= o->n) {
         *end = i + 1;
         bool plain = mode == FIND_CUED && k->upper && (ends_here(t, i + 1) || bracketed(t, i));
@@ -181,8 +305,8 @@ static int exact_option(const Question *q, const Lexemes *t)
     int found = -1;
     for (int k = 0; k < q->n_options; k++) {
         char *one = text_normal(q->option[k], strlen(q->option[k]));
-        bool letter = one[0] && !one[1] && isalpha((unsigned char)one[0]);
-        if (*one && !letter && !strcmp(one, all)) found = found < 0 ? k : CLAIM_CONFLICT;
+        bool label = one[0] >= 'a' && one[0] < 'a' + q->n_options && !one[1];
+        if (*one && !label && !strcmp(one, all)) found = found < 0 ? k : CLAIM_CONFLICT;
         free(one);
     }
     free(all);
@@ -228,13 +352,16 @@ static bool as_yesno(Answer *a, const Question *q, const Lexemes *t)
 
 static void decide(Answer *a, const Question *q, const Options *o, const Lexemes *t)
 {
-    Lexicon lex = {.find = find, .context = o, .labels = true};
+    Lexemes question = {0};
+    if (q->question) lexemes_read(&question, q->question, strlen(q->question));
+    Lexicon lex = {.find = find, .context = o, .labels = true, .question = &question};
     Claims c = {0};
     const char *rule;
     claims_read(&c, &lex, t);
     int value = claims_decide(&c, t, &rule);
-    bool weak = value >= 0 && !strcmp(rule, "mention");
+    bool weak = value >= 0 && !strcmp(rule, "mention") && !text_declines(&o->text[value]);
     claims_release(&c);
+    lexemes_release(&question);
     if (value == CLAIM_CONFLICT) answer_none(a, ANSWER_ABSTAINED, rule);
     else if (weak && text_declines(t)) answer_none(a, ANSWER_ABSTAINED, "refusal");
     else if (value >= 0) answer_given(a, xasprintf("%c", 'A' + value), rule);

@@ -10,8 +10,12 @@ int lexicon_find(const Lexicon *lex, const Lexemes *t, int i, FindMode mode, int
 
 /* ---- words that only look like denials --------------------------------------------------------------------------- */
 
-static void mark_idle(Claims *c, const Lexemes *t)
+static void mark_idle(Claims *c, const Lexicon *lex, const Lexemes *t)
 {
+    /* the answer to "which statement is incorrect?" may be called so */
+    static const char ASKED[] =
+        "incorrect|false|wrong|least|unlikely|contraindicated|inappropriate|avoid|avoided|absent|"
+        "excluded|inconsistent|untrue|错|误";
     static const char *const IDIOM[] = {
         "not only|just|merely|surprisingly|unexpectedly|to mention",
         "no|any|without|little doubt",
@@ -29,12 +33,15 @@ static void mark_idle(Claims *c, const Lexemes *t)
         "not to mention",
         "no wonder",
         "false|true positive|negative|positives|negatives",
+        "yes|true|no|false / no|false|yes|true :",
         NULL,
     };
     c->idle = xcalloc((size_t)t->n + 1, sizeof *c->idle);
     for (int i = 0; i < t->n; i++) {
         int n = lexemes_match_any(t, i, IDIOM);
         for (int k = 0; k < n; k++) c->idle[i + k] = true;
+        for (int k = 0; lex->question && lexeme_is(t, i, ASKED) && k < lex->question->n; k++)
+            c->idle[i] |= lexeme_same(&t->at[i], &lex->question->at[k]);
     }
 }
 
@@ -68,6 +75,7 @@ static const Cue CUE[] = {
      "alternative|statement|diagnosis|description|finding|interpretation is|are|:|would|must|should|-|=",
      CLAIM_CUE, "answer_is", false},
     {"correct option|choice|answer", CLAIM_CUE, "answer_is", true},
+    {"the best|correct|right is|was|would", CLAIM_CUE, "answer_is", true},
     {"choose|chose|choosing|select|selected|selecting|pick|picked|picking", CLAIM_CUE, "chosen", true},
     {"go|going|went with|for", CLAIM_CUE, "chosen", true},
     {"opt|vote|opting|settle|settled for|on", CLAIM_CUE, "chosen", true},
@@ -75,9 +83,12 @@ static const Cue CUE[] = {
     {"points|point|pointing to|towards|toward", CLAIM_OPENING, "mention", true},
     {"it|this|that is|was", CLAIM_CUE, "answer_is", true},
     {"it's|that's", CLAIM_CUE, "answer_is", true},
+    {"must|should|would|will|has|have|to be", CLAIM_CUE, "answer_is", true},
     {"conclude|concluded|concluding", CLAIM_CUE, "chosen", true},
     {"leaving|leaves|left us|me|only|with", CLAIM_CUE, "chosen", true},
-    {"wait|actually|correction|oops|rather", CLAIM_CUE, "chosen", true},
+    {"wait|actually|correction|oops|rather|sorry", CLAIM_CUE, "chosen", true},
+    {"scratch|make that", CLAIM_CUE, "chosen", true},
+    {"no ,", CLAIM_CUE, "chosen", true},
     {"i mean|meant", CLAIM_CUE, "chosen", true},
     {"leaving|leaves", CLAIM_CUE, "chosen", true},
     {"i|we think|believe|guess|suspect|say|d", CLAIM_CUE, "chosen", true},
@@ -90,6 +101,9 @@ static const Cue CUE[] = {
     {"正 确 的 是", CLAIM_CUE, "answer_is", false},
     {"选 择", CLAIM_CUE, "chosen", true},
     {"选", CLAIM_CUE, "chosen", true},
+    {"应 该 是|为", CLAIM_CUE, "answer_is", true},
+    {"应 是|为", CLAIM_CUE, "answer_is", true},
+    {"改 为|选|成", CLAIM_CUE, "chosen", true},
     {"因 此", CLAIM_CUE, "conclusion", true},
     {"所 以", CLAIM_CUE, "conclusion", true},
     {"故", CLAIM_CUE, "conclusion", true},
@@ -118,6 +132,19 @@ static const Cue *cue_at(const Lexemes *t, int i, int *n)
     return best;
 }
 
+/* "The ratio is", "Rate:" where the question asks for the ratio, the rate. Numbers only: names are asked for otherwise. */
+static const Cue *asked_cue(const Lexicon *lex, const Lexemes *t, int i, int *n)
+{
+    static const Cue ASKED = {NULL, CLAIM_OPENING, "asked", true};
+    bool word = lex->numbers && t->at[i].kind == LEXEME_WORD && t->at[i].low[1] && t->at[i].low[2];
+    if (!word || !(lexeme_is(t, i + 1, "is|was|equals|measures") || lexeme_is_mark(t, i + 1, ":="))) return NULL;
+    *n = 2;
+    if (lexeme_is(t, i, "total|sum|count|result")) return &ASKED;
+    for (int k = 0; lex->question && k < lex->question->n; k++)
+        if (lexeme_same(&lex->question->at[k], &t->at[i])) return &ASKED;
+    return NULL;
+}
+
 static void add_claim(Claims *c, const Lexicon *lex, const Lexemes *t, int value, int first, int end, const Cue *cue)
 {
     if (c->claim.n == MAX_CLAIMS) return;
@@ -131,7 +158,9 @@ static int next_in_list(const Lexicon *lex, const Lexemes *t, int j, int *value,
     bool joined = false;
     int k = j;
     for (; k < t->n && k < j + 8; k++) {
-        int both = lexemes_match(t, k, "as well as");
+        static const char *const BOTH[] = {"as well as", "along|together with", "in addition to", "plus", NULL};
+        int both = lexemes_match_any(t, k, BOTH);
+        if (lex->labels && k == j && lexeme_is(t, k, "to|through|thru")) both = 1;
         if (both) joined = true, k += both - 1;
         else if (lexeme_is_mark(t, k, ",/&+") || lexeme_is(t, k, "or|and|和|或|与|及|者|vs|versus|alternatively"))
             joined = true;
@@ -147,14 +176,26 @@ static int next_in_list(const Lexicon *lex, const Lexemes *t, int j, int *value,
     return k;
 }
 
+/* Alternatives are no choice: "either A or B, but I lean toward B" */
+static void weaken_alternatives(Claims *c, const Lexemes *t, int from)
+{
+    bool alternatives = false;
+    for (int k = from; k + 1 < c->claim.n; k++)
+        for (int i = c->claim.at[k].end; i < c->claim.at[k + 1].first; i++) alternatives |= lexeme_is(t, i, "or|或");
+    for (int k = from; alternatives && k < c->claim.n; k++)
+        if (c->claim.at[k].strength == CLAIM_CUE) c->claim.at[k].strength = CLAIM_OPENING;
+}
+
 /* The value at `first` and those listed with it. Returns the token after them. */
 static int claim_list(Claims *c, const Lexicon *lex, const Lexemes *t, int value, int first, int end, const Cue *cue)
 {
+    int from = c->claim.n;
     while (value != -1) {
         add_claim(c, lex, t, value, first, end, cue);
         first = next_in_list(lex, t, end, &value, &end);
         if (first < 0) break;
     }
+    weaken_alternatives(c, t, from);
     return end;
 }
 
@@ -195,6 +236,7 @@ static ClaimStrength affirmed_after(const Lexemes *t, int end)
                                          "best|correct|right|most|final answer|option|choice|diagnosis|description",
                                          "the answer",
                                          "best",
+                                         "better answer|option|choice|fit|explanation|match",
                                          "most appropriate|likely|accurate|probable|consistent|suitable|plausible",
                                          "正 确",
                                          "对",
@@ -207,7 +249,8 @@ static ClaimStrength affirmed_after(const Lexemes *t, int end)
     int j = end;
     for (int seen = 0; seen < 9 && j < t->n; seen++, j++) {
         if (t->at[j].kind == LEXEME_BREAK) return 0;
-        if (lexemes_match_any(t, j, STRONG)) return CLAIM_CUE;
+        int strong = lexemes_match_any(t, j, STRONG);
+        if (strong) return lexeme_is(t, j + strong, "is|was|would") ? 0 : CLAIM_CUE; /* "of A and B, the best is B" */
         if (lexemes_match_any(t, j, WEAK)) return CLAIM_OPENING;
         if (lexeme_is_mark(t, j, ".") && j + 1 < t->n && t->at[j + 1].sentence == t->at[j].sentence) continue;
         if (!lexeme_is_mark(t, j, ")]:-,\"'([") && !lexeme_is(t, j, LINK)) return 0;
@@ -223,6 +266,7 @@ static bool names_rival(const Lexemes *t, int i)
                                         "alternatively",
                                         "or maybe|possibly|perhaps",
                                         "also possible|plausible",
+                                        "as likely|plausible|probable|possible as",
                                         "equally",
                                         NULL};
     for (int k = i - 1; k >= 0 && k > i - 8 && t->at[k].sentence == t->at[i].sentence; k--)
@@ -234,7 +278,11 @@ static bool names_rival(const Lexemes *t, int i)
 static bool rivals_after(const Lexemes *t, int end)
 {
     static const char *const RIVAL[] = {"is|are|seems|remains|could|might|may also",
-                                        "is|are|seems equally|possible|plausible too|as", "as well", NULL};
+                                        "is|are|seems equally|possible|plausible too|as",
+                                        "is|are|seems as|equally likely|plausible|probable|possible",
+                                        "is|are|seems just as|equally",
+                                        "as well",
+                                        NULL};
     while (lexeme_is_mark(t, end, ")]\"'")) end++;
     return lexemes_match_any(t, end, RIVAL) > 0 &&
            !lexeme_is(t, end + 2, "wrong|incorrect|unlikely|excluded|not|ruled");
@@ -243,18 +291,23 @@ static bool rivals_after(const Lexemes *t, int end)
 /* ---- values without a cue ---------------------------------------------------------------------------------------- */
 
 /* A line (between breaks) that holds nothing but values and what joins them. */
-static bool bare_line(const Lexicon *lex, const Lexemes *t, int first, int last)
+static bool bare_line(const Claims *c, const Lexicon *lex, const Lexemes *t, int first, int last)
 {
     int values = 0;
     for (int i = first; i < last;) {
+        if (c->idle[i]) {
+            i++;
+            continue;
+        }
         int end, value = lexicon_find(lex, t, i, FIND_WHOLE, &end);
         if (value >= 0 && end <= last) {
             values++, i = end;
             continue;
         }
         if (lexeme_is(t, i, "✓|✗")) return false;
-        if (t->at[i].kind != LEXEME_MARK &&
-            !lexeme_is(t, i, "or|and|option|choice|letter|either|both|项|选|选项|或|和|与|answer|the"))
+        if (t->at[i].kind != LEXEME_MARK && !lexeme_is(t, i,
+                                                       "or|and|option|choice|letter|either|both|maybe|perhaps|probably|"
+                                                       "possibly|项|选|选项|或|和|与|answer|the"))
             return false;
         i++;
     }
@@ -265,7 +318,7 @@ static void read_bare_line(Claims *c, const Lexicon *lex, const Lexemes *t, int 
 {
     static const Cue BARE = {NULL, CLAIM_CUE, "bare", false};
     for (int i = first; i < last;) {
-        int end, value = lexicon_find(lex, t, i, FIND_WHOLE, &end);
+        int end, value = c->idle[i] ? -1 : lexicon_find(lex, t, i, FIND_WHOLE, &end);
         if (value >= 0 && c->claim.n < MAX_CLAIMS) {
             Claim claim = {value, i, end, BARE.strength, false, BARE.rule};
             vec_push(&c->claim, claim);
@@ -276,12 +329,12 @@ static void read_bare_line(Claims *c, const Lexicon *lex, const Lexemes *t, int 
 }
 
 /* A line with one label and no more, or with "Answer: B": the end of a list of options is none. */
-static bool label_only(const Lexicon *lex, const Lexemes *t, int first, int last)
+static bool label_only(const Claims *c, const Lexicon *lex, const Lexemes *t, int first, int last)
 {
     int words = 0;
     for (int i = first; i < last; i++)
         words += t->at[i].kind < LEXEME_MARK && !lexeme_is(t, i, "answer|the|option|choice");
-    return words == 1 && bare_line(lex, t, first, last);
+    return words == 1 && bare_line(c, lex, t, first, last);
 }
 
 /* The first and the last line that are not empty. */
@@ -296,9 +349,9 @@ static void read_bare_lines(Claims *c, const Lexicon *lex, const Lexemes *t)
     int next = end, after;
     while (next < last && t->at[next].kind != LEXEME_WORD) next++;
     bool listed = next < last && lexeme_begins_line(t, next) && lexicon_find(lex, t, next, FIND_FREE, &after) >= 0;
-    if (first < last && !listed && bare_line(lex, t, first, end)) read_bare_line(c, lex, t, first, end);
-    if (begin >= end && !listed && bare_line(lex, t, begin, last)) read_bare_line(c, lex, t, begin, last);
-    else if (listed && begin >= end && label_only(lex, t, begin, last)) read_bare_line(c, lex, t, begin, last);
+    if (first < last && !listed && bare_line(c, lex, t, first, end)) read_bare_line(c, lex, t, first, end);
+    if (begin >= end && !listed && bare_line(c, lex, t, begin, last)) read_bare_line(c, lex, t, begin, last);
+    else if (listed && begin >= end && label_only(c, lex, t, begin, last)) read_bare_line(c, lex, t, begin, last);
 }
 
 static bool claimed(const Claims *c, int first, int end)
@@ -308,10 +361,11 @@ static bool claimed(const Claims *c, int first, int end)
     return false;
 }
 
-/* "B. ...", "(B) ...", "B because": a value that a line begins with. */
+/* "B. ...", "(B) ...", "The spleen, ...", "B because": a value that a line begins with. */
 static bool opens(const Lexemes *t, int first, int end)
 {
-    if (!lexeme_begins_line(t, first)) return false;
+    bool article = lexeme_is(t, first - 1, "a|an|the") && t->at[first].kind == LEXEME_WORD && t->at[first].low[1];
+    if (!lexeme_begins_line(t, article ? first - 1 : first)) return false;
     return end >= t->n || t->at[end].kind >= LEXEME_MARK || lexeme_is(t, end, "because|since|as|given|due|,");
 }
 
@@ -327,11 +381,16 @@ static void read_free(Claims *c, const Lexicon *lex, const Lexemes *t)
         }
         if (!claimed(c, i, end)) {
             Cue how = {NULL, CLAIM_MENTION, "mention", false};
-            ClaimStrength after = affirmed_after(t, end);
+            /* "2 right" is a side, "2 is right" a verdict */
+            bool judged = !lex->numbers || lexeme_is(t, end, "is|was|would|seems|must");
+            ClaimStrength after = judged ? affirmed_after(t, end) : 0;
             bool first = i == text_begin || (i > 0 && lexeme_is_mark(t, i - 1, "([\"") && i - 1 == text_begin);
             if (!lex->labels && !lex->numbers) how = (Cue){NULL, CLAIM_CUE, "opening", false};
+            else if (lexeme_is_mark(t, i - 1, ":") && lexeme_ends_line(t, end - 1))
+                how = (Cue){NULL, CLAIM_OPENING, "opening", false};
             else if (opens(t, i, end)) how = (Cue){NULL, first ? CLAIM_CUE : CLAIM_OPENING, "opening", false};
             if (after > how.strength) how = (Cue){NULL, after, "is_correct", false};
+            if (exception_at(c, lex, t, i, end) == EXCEPTION_MEANT) how = (Cue){NULL, CLAIM_OPENING, "only", false};
             if (names_rival(t, i) || rivals_after(t, end)) how = (Cue){NULL, CLAIM_CUE, "rival", false};
             add_claim(c, lex, t, value, i, end, &how);
         }
@@ -340,16 +399,18 @@ static void read_free(Claims *c, const Lexicon *lex, const Lexemes *t)
 }
 
 /*
- * Lines that each begin with another value are a list of the options, not an answer; what is said about them counts as
- * a mention.
+ * Lines that each begin with another value, or values that each have a colon behind them, are a list of the options, not
+ * an answer; what is said about them counts as a mention.
  */
-static void demote_list(Claims *c)
+static void demote_list(Claims *c, const Lexemes *t)
 {
     int values = 0;
-    bool seen[64] = {false};
+    bool seen[64] = {false}, headed = c->claim.n > 0 && lexeme_is_mark(t, c->claim.at[0].end, ":");
     for (int i = 0; i < c->claim.n; i++) {
         const Claim *k = &c->claim.at[i];
-        if (strcmp(k->rule, "opening") || k->value < 0 || k->value >= 64 || seen[k->value]) continue;
+        bool item = !strcmp(k->rule, "opening");
+        if (headed && !strcmp(k->rule, "mention")) item = !k->denied && lexeme_is_mark(t, k->end, ":");
+        if (!item || k->value < 0 || k->value >= 64 || seen[k->value]) continue;
         seen[k->value] = true;
         values++;
     }
@@ -397,7 +458,7 @@ bool word_denied(const Lexemes *t, int first, int end)
 {
     const Lexicon none = {.find = find_nothing, .labels = true};
     Claims c = {0};
-    mark_idle(&c, t);
+    mark_idle(&c, &none, t);
     bool denied = claim_denied(&c, &none, t, first, end);
     claims_release(&c);
     return denied;
@@ -405,17 +466,18 @@ bool word_denied(const Lexemes *t, int first, int end)
 
 void claims_read(Claims *c, const Lexicon *lex, const Lexemes *t)
 {
-    mark_idle(c, t);
+    mark_idle(c, lex, t);
     read_bare_lines(c, lex, t);
     for (int i = 0; i < t->n;) {
         int n;
         const Cue *cue = cue_at(t, i, &n);
+        if (!cue) cue = asked_cue(lex, t, i, &n);
         if (cue) read_cue(c, lex, t, i, n, cue);
         i += cue ? n : 1;
     }
     read_free(c, lex, t);
     level_lists(c, lex, t);
-    demote_list(c);
+    demote_list(c, t);
     if (lex->labels) level_meanings(c, t);
 }
 
@@ -450,7 +512,12 @@ static bool taken_back(const Lexemes *t, int from, int to)
                                        "changed my",
                                        "change my",
                                        "hmm",
+                                       "hold on",
+                                       "looking again|closer",
+                                       "closer look|inspection|examination",
+                                       "now think|believe",
                                        "不 对",
+                                       "等 等",
                                        NULL};
     for (int i = from; i < to; i++) {
         if (lexemes_match_any(t, i, BACK)) return true;

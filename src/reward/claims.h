@@ -32,6 +32,7 @@ struct Lexicon {
        value of this kind but is none (an option E of four). */
     int (*find)(const Lexicon *lex, const Lexemes *t, int i, FindMode mode, int *end);
     const void *context;
+    const Lexemes *question; /* may be NULL; what it asks for is no denial: "which is least likely?" */
     bool labels;  /* what stands behind a value may deny it, or be its meaning: "A is wrong", "B. Pneumonia" */
     bool numbers; /* only a denial right before a value counts: "no cardiomegaly, ratio 0.45" states the ratio */
 };
@@ -63,6 +64,9 @@ int claims_decide(const Claims *c, const Lexemes *t, const char **rule);
 
 /* Whether the value at [first, end) is denied by what stands before it or after it. */
 bool claim_denied(const Claims *c, const Lexicon *lex, const Lexemes *t, int first, int end);
+/* "All but A are wrong", "none except A fits": A is meant.  "Anything but A", "all except A fit": A is denied. */
+typedef enum Exception { EXCEPTION_NOT, EXCEPTION_MEANT, EXCEPTION_DENIED } Exception;
+Exception exception_at(const Claims *c, const Lexicon *lex, const Lexemes *t, int first, int end);
 /* Whether a word of no lexicon is denied where it stands: "no fracture", "fracture is absent". */
 bool word_denied(const Lexemes *t, int first, int end);
 /* Number of tokens at i that deny what follows ("not", "no evidence of", "ruled out"), 0 for none. */

@@ -46,6 +46,7 @@ static char *without(const char *s, const char *drop)
     return b.data ? buf_take(&b) : xstrdup("");
 }
 
+/* "None" as mathruler returns it, which no lower-case answer equals. */
 static char *last_box(const char *s)
 {
     const char *box = NULL;
@@ -53,9 +54,12 @@ static char *last_box(const char *s)
     int depth = 1;
     for (const char *p = box; p && *p; p++) {
         if (*p == '{') depth++;
-        if (*p == '}' && --depth == 0) return xstrndup(box, (size_t)(p - box));
+        if (*p != '}' || --depth) continue;
+        char *content = xstrndup(box, (size_t)(p - box));
+        replace(&content, stripped(content));
+        return content;
     }
-    return xstrdup("none");
+    return xstrdup("None");
 }
 
 static char *tagged(const char *s)
@@ -128,6 +132,7 @@ static int choose(const Question *q, const char *low, const char **rule)
     char *s = xstrdup(low);
     cut_paragraphs(&s, q);
     replace(&s, parse(s));
+    replace(&s, lower(s, strlen(s)));
     replace(&s, stripped(s));
     replace(&s, without(s, "\n"));
     char *head = xstrndup(s, strcspn(s, "."));
@@ -149,9 +154,10 @@ static int choose(const Question *q, const char *low, const char **rule)
 
 static bool judge_text(Answer *a, const Question *q, const char *low)
 {
-    char *gold = lower(q->gold, strlen(q->gold)), *s = parse(low);
-    if (q->kind == ANSWER_SHORT || q->kind == ANSWER_NUMBER) replace(&s, without(s, "\n."));
-    else replace(&s, stripped(s));
+    bool open = q->kind == ANSWER_OPEN;
+    char *gold = lower(q->gold, strlen(q->gold)), *whole = open ? stripped(low) : xstrdup(low), *s = parse(whole);
+    free(whole);
+    if (!open) replace(&s, without(s, "\n."));
     bool right = !strcmp(s, gold);
     free(gold);
     answer_given(a, s, "equal");

@@ -11,7 +11,7 @@
  *     that names nothing scores like a guess.  Rule "similar" counts those;
  *   - yes/no: exactly one of "yes" and "no" occurs in the text, even within "normal" or "nodule";
  *   - short, number: the text without points and line breaks equals the answer, letter by letter;
- *   - open: the lower-case text equals the answer; without a judge nothing else counts as right.
+ *   - open: that text of the stripped response equals the answer, spaces included; without a judge nothing else counts as right.
  * Thinking is not cut off, because MedEvalKit does not.
  *
  * Not imitated, because they are faults of counting and of printing, not of judging:

@@ -29,6 +29,7 @@ static const char *const FORWARD[] = {
     "lacks|lacking|denies",
     "negative for",
     "at first",
+    "was|were going|about|inclined|tempted to",
     "while",
     "although|though",
     "despite",
@@ -36,10 +37,13 @@ static const char *const FORWARD[] = {
     "initially",
     "tempting|tempted",
     "might|may|would have seem|think|thought|appear",
+    "many|most|some|others|people|students|one might|may|would|could|will say|think|choose|pick|argue|answer",
     "wrong|incorrect|false answer|answers|option|options|choice|choices|one|ones|to",
+    "least likely|probable|plausible|consistent|appropriate|suitable",
     "unlikely",
     "disagree|disagrees with",
     "avoid|avoids|avoiding",
+    "cross|crossed|crossing|strike|struck out|off",
     "除 了",
     "不 是",
     "不",
@@ -63,7 +67,8 @@ static const char *const BACKWARD[] = {
     "incorrect|wrong|false|unlikely|implausible|improbable|inconsistent|incompatible|inappropriate|untrue",
     "excluded|eliminated|rejected|dismissed|discarded|contraindicated|absent|unsupported|irrelevant",
     "ruled out",
-    "less likely|probable|consistent|plausible|typical|suitable|appropriate",
+    "not seen|present|visible|identified|detected|evident|noted|found|likely|possible",
+    "less|least likely|probable|consistent|plausible|typical|suitable|appropriate",
     "cannot",
     "fails",
     "lacks|lack",
@@ -113,6 +118,11 @@ int denial_at(const Lexemes *t, int i)
     if (i < 0 || i >= t->n) return 0;
     if (negative_contraction(t->at[i].low)) return 1;
     int n = lexemes_match_any(t, i, FORWARD);
+    /* "A不正确，B正确": said of what stands before it */
+    static const char *const PREDICATE[] = {"不 正 确|对", "不 成 立", "不 合 理|适", "不 恰 当",
+                                            "不 可 能",    "不 对",    NULL};
+    int said = lexemes_match_any(t, i, PREDICATE);
+    if (said && (i + said == t->n || t->at[i + said].kind >= LEXEME_MARK)) return 0;
     /* "No, it is B": an answer to something else */
     if (n == 1 && lexeme_is(t, i, "no") && (i + 1 == t->n || lexeme_is_mark(t, i + 1, ",.:;!"))) return 0;
     return n;
@@ -136,18 +146,45 @@ static bool comma_ends(const Lexemes *t, int k, int i, bool subject)
     return words > 5;
 }
 
+/* "Incorrect: A, C", "Ruled out: A": what stands before the colon is said of all behind it. */
+static bool denied_heading(const Lexemes *t, int colon)
+{
+    static const char HEADING[] = "incorrect|wrong|false|excluded|eliminated|rejected|dismissed|unlikely|out|错|误";
+    return lexeme_is(t, colon - 1, HEADING) ||
+           (lexeme_is(t, colon - 1, "answers|options|choices|option|choice|ones") && lexeme_is(t, colon - 2, HEADING));
+}
+
+/* "Not A, not B, C": where each has its own, a denial reaches to its comma. */
+static bool repeated(const Lexemes *t, int denial)
+{
+    for (int k = denial - 1; k >= 0 && t->at[k].sentence == t->at[denial].sentence; k--)
+        if (!strcmp(t->at[k].low, t->at[denial].low)) return true;
+    return false;
+}
+
+/* "Not A, B." without an "or" is no list: the last is set against the first. */
+static bool contrasted(const Lexemes *t, int denial, int first, int end)
+{
+    if (!lexeme_is(t, denial, "not") && !negative_contraction(t->at[denial].low)) return false;
+    for (int k = denial; k < first; k++)
+        if (lexeme_is(t, k, "or|nor|and")) return false;
+    while (end < t->n && t->at[end].kind == LEXEME_MARK && !lexeme_is_mark(t, end, ",")) end++;
+    return end >= t->n || t->at[end].sentence != t->at[first].sentence;
+}
+
 static bool denied_before(const Claims *c, const Lexemes *t, int first, int end)
 {
-    bool subject = is_verb(t, end) && !lexeme_is(t, first - 1, "or|nor"), comma = false;
+    bool subject = is_verb(t, end) && !lexeme_is(t, first - 1, "or|nor"), comma = false, verb = false;
     for (int k = first - 1, seen = 0; k >= 0 && seen < 40; k--, seen++) {
         if (t->at[k].sentence != t->at[first].sentence) return false;
         if (c->idle[k]) continue;
+        verb |= is_verb(t, k);
         int n = denial_at(t, k);
         if (n && k + n <= first) {
             bool short_reach = lexeme_is(t, k, SHORT_REACH) && !lexeme_is(t, k + 1, "not");
-            if (!(comma && short_reach)) return true;
+            if (lexeme_is_mark(t, first - 1, ",") && (repeated(t, k) || contrasted(t, k, first, end))) return false;
+            if (!(comma && short_reach) && !(verb && lexeme_is(t, k, "without"))) return true;
         }
-        if (lexeme_is(t, k, "but") && lexeme_is(t, k - 1, "anything|everything|all|any|every")) return true;
         if (lexeme_is(t, k, BOUNDARY) || (lexeme_is(t, k, "rather|instead") && !lexeme_is(t, k + 1, "than|of")))
             return false;
         if (subject && lexeme_is(t, k, "and")) return false;
@@ -155,7 +192,8 @@ static bool denied_before(const Claims *c, const Lexemes *t, int first, int end)
             if (comma_ends(t, k, first, subject)) return false;
             comma = true;
         }
-        if (lexeme_is_mark(t, k, ":") || (lexeme_is_mark(t, k, "-") && t->at[k].spaced)) return false;
+        if (lexeme_is_mark(t, k, ":")) return denied_heading(t, k);
+        if (lexeme_is_mark(t, k, "-") && t->at[k].spaced) return false;
     }
     return false;
 }
@@ -200,6 +238,7 @@ static bool denied_after(const Claims *c, const Lexicon *lex, const Lexemes *t, 
         if (lexemes_match_any(t, j, BACKWARD)) return !(comma && lexeme_is(t, j, "不"));
         if (negative_contraction(t->at[j].low)) return true;
         if (lexeme_is(t, j, "no") && lexeme_ends_line(t, j)) return true;
+        if (lexemes_match(t, j, "not wrong|incorrect|false|bad")) return false;
         if (lexeme_is(t, j, "not|no|never|neither")) return aux;
         if (!lexeme_is(t, j, AUXILIARY)) return false;
         aux = true;
@@ -207,16 +246,39 @@ static bool denied_after(const Claims *c, const Lexicon *lex, const Lexemes *t, 
     return false;
 }
 
-/* "B over A", "B to A" after "prefer": the first is meant. */
-static bool is_second_choice(const Lexicon *lex, const Lexemes *t, int first)
+/* The token before the list whose last value begins at i: that of "over" in "over A, C and D". */
+static int before_list(const Lexicon *lex, const Lexemes *t, int i)
 {
-    int end, k = first - 1;
-    while (lexeme_is(t, k, "option|choice") || lexeme_is_mark(t, k, "(\"")) k--;
+    int k = i - 1, end;
+    for (int more = 0; more < LIST_MAX; more++) {
+        int begin = k;
+        while (lexeme_is(t, k, "option|options|choice|either|and|or|also|和|或") || lexeme_is_mark(t, k, "([)]\",/&"))
+            k--;
+        if (begin == k || k < 0 || lexicon_find(lex, t, k, FIND_CUED, &end) < 0) break;
+        k--;
+    }
+    return k;
+}
+
+/* "B over A and C", "better than A", "B to A" after "prefer", "from A to B": the other is meant. */
+static bool is_second_choice(const Lexicon *lex, const Lexemes *t, int first, int end)
+{
+    int after, k = before_list(lex, t, first);
+    if (lexeme_is(t, k, "beats|outweighs|trumps")) return true;
     if (lexeme_is(t, k, "over")) {
+        if (lexeme_is(t, k - 1, "preferred|favored|favoured|chosen|preferable")) return true;
         int before = k - 1;
         while (lexeme_is_mark(t, before, ")\"")) before--;
-        return before >= 0 && lexicon_find(lex, t, before, FIND_CUED, &end) >= 0;
+        return before >= 0 && lexicon_find(lex, t, before, FIND_CUED, &after) >= 0;
     }
+    if (lexeme_is(t, k, "than")) {
+        for (int back = 1; back < 8 && k - back >= 0 && t->at[k - back].sentence == t->at[k].sentence; back++)
+            if (lexeme_is(t, k - back, "less|worse|nothing|none|no|other")) return false;
+        return true;
+    }
+    while (lexeme_is_mark(t, end, ")]\"")) end++;
+    if (lexeme_is(t, k, "from"))
+        return lexeme_is(t, end, "to") && lexicon_find(lex, t, end + 1, FIND_CUED, &after) >= 0;
     if (!lexeme_is(t, k, "to")) return false;
     for (int back = 1; back < 6; back++)
         if (lexeme_is(t, k - back, "prefer|preferred|preferable|superior")) return true;
@@ -224,13 +286,40 @@ static bool is_second_choice(const Lexicon *lex, const Lexemes *t, int first)
 }
 
 /* A question asserts nothing, unless a yes follows: "A? No. B? Yes." */
-static bool only_asked(const Lexemes *t, int end)
+static bool only_asked(const Lexemes *t, int first, int end)
 {
-    int k = end, sentence = end > 0 ? t->at[end - 1].sentence : 0;
+    /* "B. Shall I explain?", "Why B?" */
+    if ((lexeme_begins_line(t, first) && lexeme_is_mark(t, end, ".):")) || lexeme_is(t, first - 1, "why")) return false;
+    int k = end, sentence = t->at[first].sentence;
     while (k < t->n && t->at[k].sentence == sentence) k++;
     if (!lexeme_is_mark(t, k - 1, "?")) return false;
     while (k < t->n && t->at[k].kind >= LEXEME_MARK) k++;
     return !lexeme_is(t, k, "yes|correct|right|true|exactly|是|对");
+}
+
+/* Whether there is another sentence. */
+static bool goes_on(const Lexemes *t, int i)
+{
+    int last = t->n - 1;
+    while (last > i && t->at[last].kind >= LEXEME_MARK) last--;
+    return t->at[last].sentence != t->at[i].sentence;
+}
+
+Exception exception_at(const Claims *c, const Lexicon *lex, const Lexemes *t, int first, int end)
+{
+    static const char *const EXCEPT[] = {"except|excepting|but|besides|save", "other than", "apart from", NULL};
+    int k = first - 1;
+    while (lexeme_is(t, k, "option|choice|for") || lexeme_is_mark(t, k, "(\"")) k--;
+    bool found = lexemes_match_any(t, k, EXCEPT) == 1 || lexemes_match_any(t, k - 1, EXCEPT) == 2;
+    for (int back = 1; found && back < 8 && k - back >= 0 && t->at[k - back].sentence == t->at[first].sentence;
+         back++) {
+        /* "everything else is possible, but A is best": another clause */
+        if (lexeme_is(t, k, "but") && (lexeme_is_mark(t, k - back, ",") || is_verb(t, k - back))) break;
+        bool none = lexeme_is(t, k - back, "none|no|nothing|neither");
+        if (none || lexeme_is(t, k - back, "all|every|everything|any|anything"))
+            return none != denied_after(c, lex, t, end) ? EXCEPTION_MEANT : EXCEPTION_DENIED;
+    }
+    return EXCEPTION_NOT;
 }
 
 bool claim_denied(const Claims *c, const Lexicon *lex, const Lexemes *t, int first, int end)
@@ -239,11 +328,13 @@ bool claim_denied(const Claims *c, const Lexicon *lex, const Lexemes *t, int fir
         static const char *const NEAR[] = {"not", "rather than", "instead of", "unlike", "不 是", NULL};
         for (int k = first - 1; k >= 0 && k >= first - 2; k--)
             if (lexemes_match_any(t, k, NEAR) || negative_contraction(t->at[k].low)) return true;
-        return false;
+        return only_asked(t, first, end);
     }
-    if (!lex->labels) return denied_before(c, t, first, end);
-    return denied_before(c, t, first, end) || denied_after(c, lex, t, end) || is_second_choice(lex, t, first) ||
-           only_asked(t, end);
+    if (!lex->labels) return denied_before(c, t, first, end) || (only_asked(t, first, end) && goes_on(t, first));
+    Exception exception = exception_at(c, lex, t, first, end);
+    if (exception != EXCEPTION_NOT) return exception == EXCEPTION_DENIED;
+    return denied_before(c, t, first, end) || denied_after(c, lex, t, end) || is_second_choice(lex, t, first, end) ||
+           only_asked(t, first, end);
 }
 
 bool text_declines(const Lexemes *t)
@@ -260,7 +351,8 @@ bool text_declines(const Lexemes *t)
         "don't|didn't know",
         "do not know",
         "not|isn't sure",
-        "no idea",
+        "no idea|comment",
+        "no image|picture|information|answer is|was|provided|given|available|attached",
         "not certain",
         "not enough|sufficient information|data|evidence|context|detail",
         "insufficient information|data|evidence|context|detail",

@@ -132,6 +132,13 @@ static void latex(Markup *m)
     }
     if (((n == 4 && !memcmp(name, "frac", 4)) || (n == 5 && !memcmp(name + 1, "frac", 4))) && fraction(m, p)) return;
     m->p = p;
+    bool environment = (n == 5 && !memcmp(name, "begin", 5)) || (n == 3 && !memcmp(name, "end", 3));
+    while (environment && m->p < m->end && *m->p == '{') { /* \begin{array}{c} */
+        const char *behind = after_braces(m->p, m->end);
+        if (!behind) break;
+        m->p = behind;
+    }
+    if (environment && m->p > p) return;
     for (size_t i = 0; i < sizeof COMMAND / sizeof *COMMAND; i++)
         if (strlen(COMMAND[i].name) == n && !memcmp(COMMAND[i].name, name, n)) {
             buf_str(&m->out, COMMAND[i].text);
@@ -178,7 +185,7 @@ static void markup_byte(Markup *m)
     if (c == '#' && (last_byte(m) == '\n' || last_byte(m) == '#')) c = '\n';
     if (strchr("`{}$", c)) c = 0;
     if (c == '_') c = ' ';
-    if (c == '|') c = ';';
+    if (c == '|') c = strchr(" \n", last_byte(m)) ? ':' : ';'; /* a table's cell, or "A|C" */
     if (c == '\t' || c == '\f' || c == '\v') c = ' ';
     if (c == '\r') c = '\n';
     if (c && ((unsigned char)c >= 0x20 || c == '\n')) buf_byte(&m->out, (unsigned char)c);
@@ -192,10 +199,11 @@ static const struct {
     int32_t c;
     const char *text;
 } EARLY[] = {
-    {0xbc, " 1/4"},   {0xbd, " 1/2"}, {0xbe, " 3/4"}, {0x2153, " 1/3"}, {0x2154, " 2/3"}, {0x215b, " 1/8"},
-    {0xba, "\u00b0"}, {0xb2, "^2"},   {0xb3, "^3"},   {0xb9, "^1"},     {0x2070, "^0"},   {0x2074, "^4"},
-    {0x2075, "^5"},   {0x2076, "^6"}, {0x2077, "^7"}, {0x2078, "^8"},   {0x2079, "^9"},   {0x207b, "^-"},
-    {0x00d7, " x "},  {0x2212, "-"},  {0x2009, " "},  {0x202f, " "},    {0x2026, ". "},   {0xfe0f, ""},
+    {0xbc, " 1/4"},   {0xbd, " 1/2"},   {0xbe, " 3/4"}, {0x2153, " 1/3"}, {0x2154, " 2/3"},
+    {0x215b, " 1/8"}, {0xba, "\u00b0"}, {0xb2, "^2"},   {0xb3, "^3"},     {0xb9, "^1"},
+    {0x2070, "^0"},   {0x2074, "^4"},   {0x2075, "^5"}, {0x2076, "^6"},   {0x2077, "^7"},
+    {0x2078, "^8"},   {0x2079, "^9"},   {0x207b, "^-"}, {0x00d7, " x "},  {0x2212, "-"},
+    {0x2009, " "},    {0x202f, " "},    {0x2026, ". "}, {0xfe0f, ""},     {0xb1, " +/- "},
 };
 
 /* After NFKC. Quotes and brackets of all scripts are one kind each; an arrow says what a colon says. */
@@ -229,7 +237,6 @@ static const struct {
     {0x21d2, 0x21d2, ":"},
     {0x2713, 0x2714, " \u2713 "},
     {0x2705, 0x2705, " \u2713 "},
-    {0x2611, 0x2611, " \u2713 "},
     {0x2717, 0x2718, " \u2717 "},
     {0x274c, 0x274c, " \u2717 "},
     {0x2715, 0x2716, " \u2717 "},
@@ -257,6 +264,11 @@ static int32_t plain_letter(int32_t c)
 
 static void early_char(Buf *out, int32_t c)
 {
+    bool times = (c == 0xb7 || c == 0x22c5) && out->len && isdigit((unsigned char)out->data[out->len - 1]);
+    if (times) {
+        buf_str(out, " x ");
+        return;
+    }
     for (size_t i = 0; i < sizeof EARLY / sizeof *EARLY; i++)
         if (EARLY[i].c == c) {
             /* ^-^3 and ^1^0 are one exponent */

@@ -62,6 +62,13 @@ static int number_end(const Reader *r, int p)
     return p;
 }
 
+/* ".75" */
+static bool bare_fraction(const Reader *r, int p)
+{
+    if (r->text[p] != '.' || p + 1 >= r->len || !isdigit((unsigned char)r->text[p + 1])) return false;
+    return p == 0 || strchr(" \n(<>=~-", r->text[p - 1]);
+}
+
 /* Letters and digits; an apostrophe between letters belongs to the word. */
 static int word_end(const Reader *r, int p)
 {
@@ -84,8 +91,8 @@ static void next_token(Reader *r)
         add_token(r, LEXEME_BREAK, begin, r->p);
     } else if (is_cjk(c)) {
         add_token(r, LEXEME_CJK, begin, r->p);
-    } else if (c < 0x80 && isdigit((int)c)) {
-        r->p = number_end(r, begin);
+    } else if (c < 0x80 && (isdigit((int)c) || bare_fraction(r, begin))) {
+        r->p = number_end(r, begin + (c == '.'));
         add_token(r, LEXEME_NUMBER, begin, r->p);
     } else if (is_word(c)) {
         r->p = word_end(r, begin);
@@ -111,6 +118,9 @@ static bool ends_sentence(const Lexemes *t, int i)
 {
     if (t->at[i].kind == LEXEME_BREAK) return true;
     if (t->at[i].kind != LEXEME_MARK) return false;
+    /* "the answer to 'is it?' is yes" */
+    if (lexeme_is_mark(t, i, "!?") && lexeme_is_mark(t, i + 1, "\"')") && i + 2 < t->n)
+        return t->at[i + 2].kind != LEXEME_WORD || t->at[i + 2].upper;
     if (lexeme_is_mark(t, i, "!?;")) return true;
     if (t->at[i].low[0] != '.') return false;
     if (i + 1 == t->n || t->at[i + 1].kind == LEXEME_BREAK || i == 0) return true;
@@ -156,7 +166,7 @@ static bool in_words(const char *low, const char *words)
         while (*s && *s == *p) s++, p++;
         bool ends = *p == '|' || *p == ' ' || !*p;
         if (ends && !*s) return true;
-        while (*p && *p != '|' && *p != ' ') p++;
+        p += strcspn(p, "| ");
         if (*p != '|') return false;
     }
 }
@@ -206,6 +216,41 @@ bool lexeme_ends_line(const Lexemes *t, int i)
 
 /* ---- normal text ------------------------------------------------------------------------------------------------- */
 
+/* Digits as one writes them who groups nothing and leaves no zeros behind: 1,000 and 2.50 become 1000 and 2.5. */
+static void plain_digits(Buf *out, const char *low)
+{
+    const char *comma = strchr(low, ','), *point = strchr(low, '.');
+    bool grouped = comma && comma > low && comma - low < 4 && low[0] != '0';
+    for (const char *p = comma; grouped && p && *p == ','; p += 4)
+        grouped = strspn(p + 1, "0123456789") == 3 && (!p[4] || strchr(",.", p[4]));
+    bool fraction = point && !strchr(point + 1, '.') && (!comma || grouped);
+    if (fraction && point == low) buf_byte(out, '0');
+    for (; *low; low++)
+        if (!(grouped && *low == ',')) buf_byte(out, (unsigned char)*low);
+    while (fraction && strchr("0.", out->data[out->len - 1]))
+        if (out->data[--out->len] == '.') break;
+}
+
+static const char *number_word(const char *low);
+
+/* One is a pronoun as often as a number. */
+static const char *plain_word(const Lexeme *k)
+{
+    return strcmp(k->low, "one") ? number_word(k->low) : k->low;
+}
+
+bool lexeme_same(const Lexeme *a, const Lexeme *b)
+{
+    if (a->kind != LEXEME_NUMBER || b->kind != LEXEME_NUMBER) return !strcmp(plain_word(a), plain_word(b));
+    Buf x = {0}, y = {0};
+    plain_digits(&x, a->low);
+    plain_digits(&y, b->low);
+    bool same = x.len == y.len && !memcmp(x.data, y.data, x.len);
+    buf_release(&x);
+    buf_release(&y);
+    return same;
+}
+
 static const char *number_word(const char *low)
 {
     static const char *const WORD[] = {"zero",  "one",   "two",  "three", "four",   "five",  "six",
@@ -213,7 +258,7 @@ static const char *number_word(const char *low)
     static const char *const DIGIT[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"};
     for (size_t i = 0; i < sizeof WORD / sizeof *WORD; i++)
         if (!strcmp(low, WORD[i])) return DIGIT[i];
-    return low;
+    return strcmp(low, "percent") ? low : "%";
 }
 
 char *text_normal(const char *s, size_t n)
@@ -228,7 +273,8 @@ char *text_normal(const char *s, size_t n)
         if (!kept && !sign) continue;
         if (lexeme_is(&t, i, "a|an|the") && i + 1 < t.n && t.at[i + 1].kind < LEXEME_MARK) continue;
         if (out.len && out.data[out.len - 1] != '-') buf_byte(&out, ' ');
-        buf_str(&out, number_word(t.at[i].low));
+        if (t.at[i].kind == LEXEME_NUMBER) plain_digits(&out, t.at[i].low);
+        else buf_str(&out, number_word(t.at[i].low));
     }
     lexemes_release(&t);
     return out.data ? buf_take(&out) : xstrdup("");

@@ -54,14 +54,16 @@ int lexemes_match_any(const Lexemes *t, int i, const char *const *patterns);
 /* Whether the token's text is one of the words "a|b|c". False outside of the text. */
 bool lexeme_is(const Lexemes *t, int i, const char *words);
 bool lexeme_is_mark(const Lexemes *t, int i, const char *any_of);
+/* Equal words, or digits that are one number (1,000 and 1000). */
+bool lexeme_same(const Lexeme *a, const Lexeme *b);
 /* First token of a line or of the text, bullets, quotes and opening brackets not counted. */
 bool lexeme_begins_line(const Lexemes *t, int i);
 /* Nothing but marks follows in its line. */
 bool lexeme_ends_line(const Lexemes *t, int i);
 
 /*
- * Equal answers have equal normal texts: folded, lower case, marks away (but not within numbers), the articles a, an, the
- * away, number words to twelve as digits (the customs of VQA scoring: Antol et al. 2015), single spaces.
+ * Equal answers have equal normal texts: folded, lower case, marks away (but not within numbers; 1,000 is 1000 and 2.50
+ * is 2.5), the articles a, an, the away, number words to twelve as digits (the customs of VQA scoring: Antol et al. 2015), single spaces.
  */
 char *text_normal(const char *s, size_t n);
 

@@ -156,18 +156,66 @@ static int word_value(const Lexemes *t, int i)
     return lexeme_is(t, i, "两") ? 2 : -1;
 }
 
+/* "one third", "three quarters": 2 and the value divided, or 0. */
+static int fraction_word(const Lexemes *t, int i, double *value)
+{
+    static const struct {
+        const char *word;
+        double divisor;
+    } PART[] = {{"half|halves", 2},
+                {"third|thirds", 3},
+                {"quarter|quarters|fourth|fourths", 4},
+                {"fifth|fifths", 5},
+                {"tenth|tenths", 10}};
+    int v = word_value(t, i);
+    for (size_t k = 0; v > 0 && v < 10 && k < sizeof PART / sizeof *PART; k++)
+        if (lexeme_is(t, i + 1, PART[k].word)) {
+            *value = v / PART[k].divisor;
+            return 2;
+        }
+    return 0;
+}
+
+/* "1.5 million": 1 and the value multiplied, or 0. */
+static int scale_word(const Lexemes *t, int i, double *value)
+{
+    static const struct {
+        const char *word;
+        double factor;
+    } SCALE[] = {{"thousand|千", 1e3}, {"万", 1e4}, {"million", 1e6}, {"billion", 1e9}};
+    for (size_t k = 0; k < sizeof SCALE / sizeof *SCALE; k++)
+        if (lexeme_is(t, i, SCALE[k].word)) {
+            *value *= SCALE[k].factor;
+            return 1;
+        }
+    return 0;
+}
+
 /* "three", "twenty-five". One is a pronoun as often as a number, so it counts only where a unit or the end follows. */
 static int words_at(const Lexemes *t, int i, double *value)
 {
-    int v = word_value(t, i), end = i + 1, unit_end;
-    if (v < 0) return 0;
-    if (v == 1 && i + 1 < t->n && t->at[i + 1].kind < LEXEME_MARK && unit_at(t, i + 1, &unit_end) < 0) return 0;
+    int v = word_value(t, i), end = i + 1, unit_end, part = fraction_word(t, i, value);
+    if (part || v < 0) return part;
+    if (v == 1 && i + 1 < t->n && !lexeme_is(t, i + 1, "hundred|thousand|million") && t->at[i + 1].kind < LEXEME_MARK &&
+        unit_at(t, i + 1, &unit_end) < 0)
+        return 0;
     if (v >= 20) {
         int k = lexeme_is_mark(t, end, "-") ? end + 1 : end, ones = word_value(t, k);
         if (ones > 0 && ones < 10) v += ones, end = k + 1;
     }
     *value = v;
-    return end - i;
+    if (lexeme_is(t, end, "hundred")) {
+        int k = lexeme_is(t, end + 1, "and") ? end + 2 : end + 1, rest = word_value(t, k);
+        *value *= 100;
+        end++;
+        if (rest > 0) *value += rest, end = k + 1;
+        int ones = rest >= 20 ? word_value(t, lexeme_is_mark(t, end, "-") ? end + 1 : end) : 0;
+        if (ones > 0 && ones < 10) *value += ones, end += 1 + lexeme_is_mark(t, end, "-");
+    }
+    end += scale_word(t, end, value);
+    int half = lexemes_match(t, end, "and a half");
+    if (half) *value += 0.5;
+    return end + half - i;
 }
 
 /* Digits that belong to a name: T-1, COVID-19, 18F, 2D, 3rd. */
@@ -194,19 +242,11 @@ static bool numbers_line(const Lexemes *t, int i)
            t->at[i + 2].kind < LEXEME_MARK && strlen(t->at[i].low) < 3;
 }
 
-/* "1.5 million": 1 and the value multiplied, or 0. */
-static int scale_word(const Lexemes *t, int i, double *value)
+/* The 000 of "1 000 000". */
+static bool digit_group(const Lexemes *t, int i)
 {
-    static const struct {
-        const char *word;
-        double factor;
-    } SCALE[] = {{"thousand|千", 1e3}, {"万", 1e4}, {"million", 1e6}, {"billion", 1e9}};
-    for (size_t k = 0; k < sizeof SCALE / sizeof *SCALE; k++)
-        if (lexeme_is(t, i, SCALE[k].word)) {
-            *value *= SCALE[k].factor;
-            return 1;
-        }
-    return 0;
+    return is_number(t, i) && is_number(t, i - 1) && strspn(t->at[i].low, "0123456789") == 3 && !t->at[i].low[3] &&
+           !strpbrk(t->at[i - 1].low, ".,");
 }
 
 /* A number without sign, bound or unit. Returns the tokens it takes. */
@@ -216,6 +256,7 @@ static int value_at(const Lexemes *t, int i, double *value)
     if (in_name(t, i) || numbers_line(t, i)) return 0;
     *value = decimal(t->at[i].low);
     int end = i + 1;
+    for (; strlen(t->at[i].low) < 4 && digit_group(t, end); end++) *value = *value * 1000 + decimal(t->at[end].low);
     double power;
     bool mixed = is_number(t, i + 1) && lexeme_is_mark(t, i + 2, "/") && is_number(t, i + 3) && !t->at[i + 3].spaced;
     if (mixed && decimal(t->at[i + 3].low) > 0) {
@@ -225,8 +266,12 @@ static int value_at(const Lexemes *t, int i, double *value)
         *value /= decimal(t->at[i + 2].low);
         end = i + 3;
     }
-    bool raised = lexeme_is_mark(t, end, "^") && !t->at[end].spaced && is_number(t, end + 1);
-    if (raised && fabs(decimal(t->at[end + 1].low)) < 100) *value = pow(*value, decimal(t->at[end + 1].low)), end += 2;
+    int minus = lexeme_is_mark(t, end + 1, "-");
+    bool raised = lexeme_is_mark(t, end, "^") && !t->at[end].spaced && is_number(t, end + 1 + minus);
+    if (raised && decimal(t->at[end + 1 + minus].low) < 100) {
+        *value = pow(*value, decimal(t->at[end + 1 + minus].low) * (minus ? -1 : 1));
+        end += 2 + minus;
+    }
     int n = exponent_at(t, end, &power);
     if (n && fabs(power) < 300) *value *= pow(10, power), end += n;
     return end + scale_word(t, end, value) - i;

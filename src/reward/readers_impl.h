@@ -7,7 +7,7 @@
 
 void read_choice(Answer *a, const Question *q, const Lexemes *t);
 void read_yesno(Answer *a, const Question *q, const Lexemes *t);
-void read_number(Answer *a, const Lexemes *t);
+void read_number(Answer *a, const Question *q, const Lexemes *t);
 void read_phrase(Answer *a, const Lexemes *t, bool open);
 
 /* Each makes `a` what it says; `rule` must outlive it. answer_given takes the text. */

@@ -9,24 +9,17 @@
 enum { YES, NO, MAYBE };
 static const char *const VALUE[] = {"yes", "no", "maybe"};
 
+/* Words that are an answer by themselves, English first. Chinese, Japanese and Korean ones are divided by character. */
+static const char YES_WORDS[] = "yes|yeah|yep|yup|sí|si|oui|ja|sim|да|نعم|हाँ";
+static const char NO_WORDS[] = "no|nope|nah|non|nein|não|nao|нет|لا|नहीं";
+
 static const char *const WORDS[3][40] = {
-    {"yes",       "yeah",
-     "yep",       "yup",
-     "y",         "correct",
-     "true",      "affirmative",
-     "indeed",    "absolutely",
-     "certainly", "definitely",
-     "of course", "是",
-     "是 的",     "对",
-     "对 的",     "有",
-     "有 的",     "存 在",
-     "正 确",     "会",
-     "能",        "可 以",
-     "sure",      "that is|was correct|true|right",
-     NULL},
-    {"no",
-     "nope",
-     "nah",
+    {YES_WORDS,    "y",         "correct",    "true",  "affirmative", "indeed",
+     "absolutely", "certainly", "definitely", "sure",  "of course",   "that is|was correct|true|right",
+     "是",         "是 的",     "对",         "对 的", "有",          "有 的",
+     "存 在",      "正 确",     "会",         "能",    "可 以",       "は い",
+     "예",         "네",        NULL},
+    {NO_WORDS,
      "n",
      "incorrect",
      "false",
@@ -35,6 +28,10 @@ static const char *const WORDS[3][40] = {
      "of course not",
      "not at all",
      "not really|present|seen|visible|likely|necessarily|true|correct|identified|noted",
+     "absent",
+     "none",
+     "none seen|present|visible|identified|detected|noted|found",
+     "that is|was incorrect|false|wrong",
      "否",
      "不",
      "不 是",
@@ -48,11 +45,10 @@ static const char *const WORDS[3][40] = {
      "不 能",
      "不 可 以",
      "错",
-     "absent",
-     "none",
-     "none seen|present|visible|identified|detected|noted|found",
      "未 见",
-     "that is|was incorrect|false|wrong",
+     "い い え",
+     "아 니 요",
+     "아 니 오",
      NULL},
     {"maybe", "perhaps", "possibly", "uncertain", "unclear", "inconclusive", "equivocal", "it depends", "depends",
      "可 能", "也 许", "不 确 定", NULL},
@@ -81,17 +77,20 @@ static bool sentence_begins(const Lexemes *t, int i)
 
 static bool stops(const Lexemes *t, int i)
 {
-    return i >= t->n || t->at[i].kind == LEXEME_BREAK || lexeme_is_mark(t, i, ",.:;!?-()[]\"'");
+    if (lexeme_is_mark(t, i, "-")) return t->at[i].spaced; /* "non-displaced" */
+    return i >= t->n || t->at[i].kind == LEXEME_BREAK || lexeme_is_mark(t, i, ",.:;!?()[]\"'");
 }
 
 /* Whether a yes or no in running text is an answer rather than "no fracture", "a true lumen". */
 static bool in_answer_place(const Lexemes *t, int i, int end, int value)
 {
-    static const char SUBJECT[] = "there|it|this|that|the|i|they|he|she|we|these|those|because|since|based|not";
+    static const char SUBJECT[] = "there|hay|it|this|that|the|i|they|he|she|we|these|those|because|since|based|not";
     static const char ADVERB[] = "undoubtedly|definitely|certainly|clearly|surely|probably|likely|obviously|absolutely|"
                                  "most|very|oh|well|ok|okay|sure|hmm|simply|just|unequivocally|unfortunately";
     static const char VERB[] = "would|is|means|indicates|or|and|requires|needs|was|answer|can|could|should|if";
-    bool plain = lexeme_is(t, i, "yes|yeah|yep|yup|no|nope|nah|maybe|是|否|不|对|没|有|无");
+    static const char LEADS_TO[] = "so|but|fact|then|therefore|hence|thus|not|say|be|actually";
+    bool plain =
+        lexeme_is(t, i, YES_WORDS) || lexeme_is(t, i, NO_WORDS) || lexeme_is(t, i, "maybe|是|否|不|对|没|有|无");
     int begin = i;
     while (lexeme_is(t, begin - 1, ADVERB)) begin--;
     if (begin < i && plain && sentence_begins(t, begin) && stops(t, end)) return true;
@@ -100,9 +99,10 @@ static bool in_answer_place(const Lexemes *t, int i, int end, int value)
         if (lexeme_is(t, i, "有|没|无|未|存") && !lexeme_is(t, end, "法|限")) return true;
         if (lexemes_match(t, i, "不 存 在")) return true;
         if (stops(t, end)) return true;
-        if (value == YES && lexeme_is(t, i, "yes|yeah|yep|yup") && !lexeme_is(t, end, VERB)) return true;
+        if (value == YES && lexeme_is(t, i, YES_WORDS) && !lexeme_is(t, end, VERB)) return true;
         return value == NO && lexeme_is(t, i, "no|nope") && lexeme_is(t, end, SUBJECT) && !lexeme_is(t, end, "not");
     }
+    if (plain && lexeme_is(t, i - 1, LEADS_TO) && (stops(t, end) || lexeme_is(t, end, "but"))) return true;
     return plain && lexeme_is_mark(t, i - 1, ",:-\"'(") && stops(t, end);
 }
 
@@ -133,15 +133,42 @@ static const char STOPWORDS[] =
 static const char PREPOSITION[] =
     "in|on|at|within|near|along|throughout|from|to|by|for|during|after|before|with|of|than";
 
-/* The word the question turns on: the last content word before the first place or time that is told. */
-static int key_word(const Lexemes *q)
+/* What a question turns on: tokens [first, end) of it; first < 0 where it is not found. */
+typedef struct Key {
+    const Lexemes *in;
+    int first, end;
+} Key;
+
+/* "是否有骨折", "肺部健康吗": what is asked for stands behind the first or before the second. */
+static Key chinese_key(const Lexemes *q)
+{
+    static const char *const ASKS[] = {"是 否", "有 没 有", "有 无", "是 不 是", "能 否", NULL};
+    Key key = {q, -1, -1};
+    for (int i = 0; i < q->n; i++) {
+        int n = lexemes_match_any(q, i, ASKS);
+        if (n) key.first = i + n;
+        if (lexeme_is(q, i, "吗") && key.first < 0 && i > 1) key.first = i - 2;
+    }
+    while (key.first >= 0 && lexeme_is(q, key.first, "有|存|在|为|是|可|见|显|示|出|现")) key.first++;
+    if (key.first < 0 || key.first >= q->n || q->at[key.first].kind != LEXEME_CJK) return (Key){q, -1, -1};
+    for (key.end = key.first; key.end < q->n && q->at[key.end].kind == LEXEME_CJK && !lexeme_is(q, key.end, "吗|呢");)
+        key.end++;
+    if (key.end > key.first + 4) key.first = key.end - 2; /* a long phrase: its head comes last */
+    return key.end > key.first ? key : (Key){q, -1, -1};
+}
+
+/* The last content word before the first place or time that is told. */
+static Key key_word(const Lexemes *q)
 {
     int key = -1;
     for (int i = 0; i < q->n; i++) {
         if (lexeme_is(q, i, PREPOSITION) && key >= 0) break;
         if (q->at[i].kind == LEXEME_WORD && !lexeme_is(q, i, STOPWORDS)) key = i;
     }
-    return key;
+    /* "Is this a CT?": what is passed over elsewhere */
+    for (int i = q->n - 1; i >= 0 && key < 0; i--)
+        if (lexeme_is(q, i, "ct|ray|film|scan|abnormal|abnormality|evidence")) key = i;
+    return key < 0 ? chinese_key(q) : (Key){q, key, key + 1};
 }
 
 static bool same_stem(const char *a, const char *b)
@@ -152,13 +179,23 @@ static bool same_stem(const char *a, const char *b)
     return !strncmp(a, b, need) && longer - n < 4;
 }
 
-/* YES or NO: how the sentence speaks of the key word; -1: not at all; -2: both ways. */
-static int key_polarity(const Lexemes *t, int first, int last, const char *key)
+/* Whether the key stands at token i. */
+static bool key_at(const Lexemes *t, int i, Key key)
+{
+    const Lexeme *word = &key.in->at[key.first];
+    if (word->kind == LEXEME_WORD) return t->at[i].kind == LEXEME_WORD && same_stem(t->at[i].low, word->low);
+    for (int k = key.first; k < key.end; k++)
+        if (i + k - key.first >= t->n || strcmp(t->at[i + k - key.first].low, key.in->at[k].low)) return false;
+    return true;
+}
+
+/* YES or NO: how the sentence speaks of the key; -1: not at all; -2: both ways. */
+static int key_polarity(const Lexemes *t, int first, int last, Key key)
 {
     int says = -1;
     for (int i = first; i < last; i++) {
-        if (t->at[i].kind != LEXEME_WORD || !same_stem(t->at[i].low, key)) continue;
-        int here = word_denied(t, i, i + 1) ? NO : YES;
+        if (!key_at(t, i, key)) continue;
+        int here = word_denied(t, i, i + key.end - key.first) || lexeme_is(t, i - 1, "未|見|见") ? NO : YES;
         says = says == -1 || says == here ? here : -2;
     }
     return says;
@@ -169,8 +206,10 @@ static bool doubtful(const Lexemes *t, int first, int last)
 {
     static const char *const DOUBT[] = {"not|isn't true|correct|absent|without",
                                         "may|might|could",
+                                        "cannot|can't|not rule|exclude|confirm",
                                         "cannot|can't be excluded|ruled|determined|confirmed|assessed",
                                         "not be excluded|ruled",
+                                        "not ruled|excluded",
                                         "whether",
                                         "if",
                                         "可 能",
@@ -210,19 +249,21 @@ static bool echo(const Lexemes *t, int first, int last)
     for (int i = first; i < last; i++) words += t->at[i].kind < LEXEME_MARK;
     return words >= 2 && words <= 3 && lexeme_is(t, first, "it|there|they|this|he|she|these") &&
            lexeme_is(t, first + 1, "is|are|does|do|has|have|was|were|isn't|aren't|doesn't|don't|hasn't|can") &&
-           (words == 2 || lexeme_is(t, first + 2, "not|none"));
+           (words == 2 || lexeme_is(t, first + 2, "not|none|any"));
 }
 
 static void read_statements(Answer *a, const Question *q, const Lexemes *t)
 {
     Lexemes question = {0};
     if (q->question) lexemes_read(&question, q->question, strlen(q->question));
-    int key = key_word(&question), verdict = -1;
+    Key key = key_word(&question);
+    int verdict = -1;
     for (int first = 0, last; first < t->n; first = last) {
         for (last = first; last < t->n && t->at[last].sentence == t->at[first].sentence;) last++;
         if (lexeme_is_mark(t, last - 1, "?")) continue;
-        int says = key >= 0 ? key_polarity(t, first, last, question.at[key].low) : -1;
-        if ((key < 0 && existential(t, first, last)) || echo(t, first, last)) says = sentence_polarity(t, first, last);
+        int says = key.first >= 0 ? key_polarity(t, first, last, key) : -1;
+        if ((key.first < 0 && existential(t, first, last)) || echo(t, first, last))
+            says = sentence_polarity(t, first, last);
         if (says >= 0 && doubtful(t, first, last)) says = -2;
         if (says != -1) verdict = verdict == -1 || verdict == says ? says : -2;
     }
@@ -234,6 +275,18 @@ static void read_statements(Answer *a, const Question *q, const Lexemes *t)
     else answer_given(a, xstrdup(VALUE[verdict]), "statement");
 }
 
+/* "Not yes": the other of the two, where nothing but one of them is denied. */
+static int opposite(const Claims *c)
+{
+    int denied = -1;
+    for (int i = 0; i < c->claim.n; i++) {
+        const Claim *k = &c->claim.at[i];
+        if (!k->denied || k->value < 0 || k->value == MAYBE || (denied >= 0 && k->value != denied)) return CLAIM_NONE;
+        denied = k->value;
+    }
+    return denied < 0 ? CLAIM_NONE : denied == YES ? NO : YES;
+}
+
 void read_yesno(Answer *a, const Question *q, const Lexemes *t)
 {
     Lexicon lex = {.find = find};
@@ -242,6 +295,7 @@ void read_yesno(Answer *a, const Question *q, const Lexemes *t)
     claims_read(&c, &lex, t);
     int value = claims_decide(&c, t, &rule);
     bool named = c.claim.n > 0;
+    if (value == CLAIM_NONE && named && !text_declines(t) && (value = opposite(&c)) >= 0) rule = "denied";
     claims_release(&c);
     if (value == CLAIM_CONFLICT) answer_none(a, ANSWER_ABSTAINED, rule);
     else if (value >= 0) answer_given(a, xstrdup(VALUE[value]), rule);

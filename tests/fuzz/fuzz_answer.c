@@ -1,6 +1,6 @@
 /*
- * Any bytes as a response; the first byte says to which question: no crash, the same answer twice, valid UTF-8, a canonical text that reads
- * as itself, and never a letter beyond the options.
+ * Any bytes as a response; the first byte says to which question: no crash, the same answer twice, a text where and only
+ * where one was given, never a letter beyond the options, and measures between 0 and 1.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,6 +21,13 @@ static const Question QUESTION[] = {
     {.kind = ANSWER_NUMBER, .gold = "10-12 mm", .tolerance = 0.5},
     {.kind = ANSWER_SHORT, .gold = "left lung"},
     {.kind = ANSWER_OPEN, .gold = "The heart is enlarged."},
+    {.kind = ANSWER_CHOICE,
+     .question = "Which is least likely?",
+     .n_options = 5,
+     .option = {"I", "II", "Left kidney", "Right kidney", "None of the above"},
+     .gold = "A"},
+    {.kind = ANSWER_NUMBER, .question = "How many nodules are there?", .gold = "0"},
+    {.kind = ANSWER_YESNO, .question = "是否有骨折？", .gold = "no"},
 };
 
 static void read_as(const Question *q, const char *s, size_t n)

@@ -11,8 +11,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "eval/leak.h"
+#include "eval/report.h"
 #include "eval/results.h"
+#include "image/image.h"
 #include "scratch.h"
 
 static void near(double got, double want, double tolerance)
@@ -30,6 +33,15 @@ static void wilson(void **state)
         {1, 1, 0.206549314377, 1.000000000000},      {273, 451, 0.559503899679, 0.649360086129},
         {550, 2000, 0.255876352843, 0.294986318434},
     };
+    /* Newcombe 1998, Statistics in Medicine 17, table I, method 3 */
+    static const struct {
+        double k, n, lo, hi;
+    } PRINTED[] = {{81, 263, 0.2553, 0.3662}, {15, 148, 0.0624, 0.1605}, {0, 20, 0, 0.1611}, {1, 29, 0.0061, 0.1718}};
+    for (size_t i = 0; i < sizeof PRINTED / sizeof *PRINTED; i++) {
+        Interval ci = wilson_interval(PRINTED[i].k, PRINTED[i].n);
+        near(ci.lo, PRINTED[i].lo, 0.00005);
+        near(ci.hi, PRINTED[i].hi, 0.00005);
+    }
     (void)state;
     for (size_t i = 0; i < sizeof CASE / sizeof *CASE; i++) {
         Interval ci = wilson_interval(CASE[i].k, CASE[i].n);
@@ -38,6 +50,47 @@ static void wilson(void **state)
     }
     Interval none = wilson_interval(0, 0);
     assert_true(none.lo <= 0 && none.hi >= 1);
+}
+
+/* The exact probability that the interval of n trials holds p. */
+static double wilson_coverage(int n, double p)
+{
+    double covered = 0;
+    for (int k = 0; k <= n; k++) {
+        Interval ci = wilson_interval(k, n);
+        double ways = lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1);
+        if (ci.lo <= p && p <= ci.hi) covered += exp(ways + k * log(p) + (n - k) * log(1 - p));
+    }
+    return covered;
+}
+
+/* What is said of Wilson's interval (Brown, Cai and DasGupta 2001): it covers 95 % on the average over p, and never much less. */
+static void wilson_covers(void **state)
+{
+    static const int N[] = {10, 30, 150};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        double mean = 0, least = 1;
+        for (int k = 1; k < 1000; k++) {
+            double c = wilson_coverage(N[i], k / 1000.0);
+            mean += c / 999;
+            if (c < least) least = c;
+        }
+        near(mean, 0.953, 0.006);
+        assert_true(least > 0.83);
+    }
+}
+
+/* 2 P(X <= b) in whole numbers. */
+static double mcnemar_counted(int b, int c)
+{
+    double sum = 0, choose = 1;
+    for (int k = 0; k <= b && k <= c; k++) {
+        sum += choose;
+        choose = choose * (b + c - k) / (k + 1);
+    }
+    double p = 2 * sum / (double)(UINT64_C(1) << (b + c));
+    return p < 1 ? p : 1;
 }
 
 static void mcnemar(void **state)
@@ -54,6 +107,11 @@ static void mcnemar(void **state)
         near(mcnemar_exact(CASE[i].b, CASE[i].c), CASE[i].p, 1e-10);
         near(mcnemar_exact(CASE[i].c, CASE[i].b), CASE[i].p, 1e-10);
     }
+    /* Fagerland, Lydersen and Laake 2013, BMC Medical Research Methodology 13:91: 0.070 and 0.053 */
+    near(mcnemar_exact(1, 7), 0.070, 0.0005);
+    near(mcnemar_exact(6, 16), 0.053, 0.0006);
+    for (int b = 0; b < 25; b++)
+        for (int c = 0; c < 25; c++) near(mcnemar_exact(b, c), mcnemar_counted(b, c), 1e-12);
 }
 
 static void pass(void **state)
@@ -86,6 +144,28 @@ static void bootstrap(void **state)
     near(other.ci.lo, p.ci.lo, 0.006);
     Paired none = paired_bootstrap(diff, 0, 1);
     near(none.mean, 0, 0);
+}
+
+/*
+ * 80 pairs of runs over 40 questions, 20 % gained and 10 % lost in truth: of the intervals, 95 % hold +10 points, give or
+ * take 2 % (a binomial's standard deviation), and a little less because the bootstrap of 40 is too narrow.
+ */
+static void bootstrap_covers(void **state)
+{
+    enum { RUNS = 80, QUESTIONS = 40 };
+    int covered = 0;
+    (void)state;
+    for (uint32_t run = 0; run < RUNS; run++) {
+        double diff[QUESTIONS];
+        Rng r = rng_at(7, RNG_BOOTSTRAP, run, 1, 0);
+        for (int i = 0; i < QUESTIONS; i++) {
+            double u = rng_uniform(&r);
+            diff[i] = u < 0.2 ? 1 : u < 0.3 ? -1 : 0;
+        }
+        Paired p = paired_bootstrap(diff, QUESTIONS, run);
+        covered += p.ci.lo <= 0.1 && 0.1 <= p.ci.hi;
+    }
+    if (covered < 71 || covered == RUNS) fail_msg("%d of %d intervals hold the truth", covered, RUNS);
 }
 
 /* ---- runs with a known score ------------------------------------------------------------------------------------- */
@@ -293,6 +373,84 @@ static void picture_hashes(void **state)
     picture_hash(a, 1, 1); /* smaller than the grid */
 }
 
+static void save_picture(const char *dir, const char *name, int scale)
+{
+    Err err = {0};
+    Image im = {64 * scale, 48 * scale, xmalloc((size_t)(64 * 48 * 3) * (size_t)(scale * scale))};
+    for (int y = 0; y < im.h; y++)
+        for (int x = 0; x < im.w; x++)
+            for (int c = 0; c < 3; c++) {
+                int u = x / scale, v = y / scale;
+                im.rgb[(y * im.w + x) * 3 + c] = (unsigned char)(128 + 90 * sin(u * 0.35 + v * 0.2) * cos(v * 0.15));
+            }
+    char *path = path_join(dir, name);
+    assert_int_equal(image_save(&im, path, &err), 0);
+    free(path);
+    image_release(&im);
+}
+
+/* A file that recurs, the same picture at twice the size, and one that cannot be read. */
+static void leaked_pictures(void **state)
+{
+    static const char TRAIN[] = "{\"question\":\"a\",\"images\":[\"one.png\"]}\n";
+    static const char TEST[] = "{\"id\":\"file\",\"question\":\"b\",\"images\":[\"copy.png\"]}\n"
+                               "{\"id\":\"near\",\"question\":\"c\",\"images\":[\"large.png\"]}\n"
+                               "{\"id\":\"none\",\"question\":\"d\",\"images\":[\"missing.png\"]}\n";
+    LeakReport r;
+    Err err = {0};
+    char *dir = scratch_new(), *train = path_join(dir, "train.jsonl"), *test = path_join(dir, "test.jsonl");
+    (void)state;
+    save_picture(dir, "one.png", 1);
+    save_picture(dir, "copy.png", 1);
+    save_picture(dir, "large.png", 2);
+    assert_int_equal(file_save(train, TRAIN, strlen(TRAIN), &err), 0);
+    assert_int_equal(file_save(test, TEST, strlen(TEST), &err), 0);
+    if (leak_check(&r, &train, 1, test, &err)) fail_msg("%s", err.msg);
+    assert_int_equal(r.same_file, 1);
+    assert_non_null(strstr(r.item[0].same_file, "train.jsonl:1"));
+    assert_int_equal(r.near_image, 2);
+    assert_null(r.item[1].same_file);
+    assert_non_null(r.item[1].near_image);
+    assert_null(r.item[2].near_image);
+    assert_int_equal(r.unreadable, 1);
+    leak_release(&r);
+    free(train);
+    free(test);
+    scratch_free(dir);
+}
+
+/* The page holds its pictures, escapes what would end its script, and is the same twice. */
+static void report_page(void **state)
+{
+    char *dir = scratch_new(), *path = path_join(dir, "r.jsonl");
+    static const char ROW[] = "{\"id\":\"<1>\",\"kind\":\"yesno\",\"question\":\"</script>\",\"answer\":\"yes\","
+                              "\"response\":\"yes\",\"images\":[\"one.png\"],\"family\":\"a<b\"}\n";
+    EvalRun run = {0};
+    Summary s;
+    Err err = {0};
+    Buf page = {0}, again = {0};
+    (void)state;
+    save_picture(dir, "one.png", 1);
+    assert_int_equal(file_save(path, ROW, strlen(ROW), &err), 0);
+    load_file(&run, path);
+    summary_fill(&s, &run);
+    report_html(&page, &run, &s, NULL);
+    report_html(&again, &run, &s, NULL);
+    assert_int_equal(page.len, again.len);
+    assert_memory_equal(page.data, again.data, page.len);
+    buf_byte(&page, 0);
+    assert_non_null(strstr(page.data, "data:image/png;base64,"));
+    assert_non_null(strstr(page.data, "\\u003c/script>"));
+    assert_null(strstr(page.data, "a<b"));
+    assert_null(strstr(page.data, "http"));
+    buf_release(&page);
+    buf_release(&again);
+    summary_release(&s);
+    run_release(&run);
+    free(path);
+    scratch_free(dir);
+}
+
 static void leaked_words(void **state)
 {
     static const char TRAIN[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"One two three four five six seven "
@@ -343,6 +501,10 @@ int main(void)
         cmocka_unit_test(one_id_two_questions),
         cmocka_unit_test(picture_hashes),
         cmocka_unit_test(leaked_words),
+        cmocka_unit_test(leaked_pictures),
+        cmocka_unit_test(report_page),
+        cmocka_unit_test(wilson_covers),
+        cmocka_unit_test(bootstrap_covers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ static void near(double got, double want)
 static void adversarial_table(void **state)
 {
     (void)state;
-    assert_true(ANSWER_CASES >= 300);
+    assert_non_null(answer_case(299));
     assert_int_equal(answer_self_test(stderr), 0);
 }
 
@@ -32,8 +32,8 @@ static void dress_changes_nothing(void **state)
     static const char *const DRESS[] = {"  \n%s\n ", "<think>Is it A, B or C? Yes. No. 17 mm.</think>\n%s",
                                         "%s<|im_end|>"};
     (void)state;
-    for (int i = 0; i < ANSWER_CASES; i++) {
-        const AnswerCase *c = &ANSWER_CASE[i];
+    int i = 0;
+    for (const AnswerCase *c; (c = answer_case(i)); i++) {
         if (strchr(c->response, '<') || !c->response[0]) continue;
         Question q;
         char *options;
@@ -203,6 +203,11 @@ static void medevalkit(void **state)
     assert_true(verdict(ANSWER_OPEN, "left lung", "Left lung", &rule));
     assert_false(verdict(ANSWER_OPEN, "left lung", "the left lung", &rule));
     assert_true(verdict(ANSWER_SHORT, "ct", "CT.", &rule));
+    assert_true(verdict(ANSWER_SHORT, "ct", "\\boxed{ CT }", &rule));
+    /* a box that is none gives "None", which holds no "no" */
+    assert_false(verdict(ANSWER_YESNO, "no", "boxed: no", &rule));
+    /* the space behind "is" spoils an open answer */
+    assert_false(verdict(ANSWER_OPEN, "left lung", "The answer is left lung", &rule));
 }
 
 int main(void)

@@ -23,3 +23,17 @@ run eval
 run eval --leak "$SCRATCH/a.jsonl"  --out "$SCRATCH/leak"
 run eval --leak "$SCRATCH/a.jsonl" --data "$SCRATCH/b.jsonl" --out "$SCRATCH/leak"
 run eval --self-test
+# Sets of right answers for which MedEvalKit prints 140 % (judged answers counted on top of exact ones) and 50 % (closed hits
+# set to zero): 100 % here, by either scoring.
+for set in all_right_140 all_right_50; do
+    run eval --responses tests/data/eval/$set.jsonl --out "$SCRATCH/$set" | sed -n '2,5p'
+    run eval --responses tests/data/eval/$set.jsonl --out "$SCRATCH/$set" --scoring compat:medevalkit | sed -n '2,5p'
+done
+# A hand-made set of which every verdict is known, by both scorings: the response that each counts is in its id.
+run eval --responses tests/data/eval/known.jsonl --out "$SCRATCH/strict" --quiet >/dev/null
+run eval --responses tests/data/eval/known.jsonl --out "$SCRATCH/kit" --scoring compat:medevalkit --quiet >/dev/null
+for scoring in strict kit; do
+    sed 's/.*"id": "\([^"]*\)".*"correct": \([a-z]*\).*/\1 \2/' "$SCRATCH/$scoring/samples.jsonl" |
+        awk -v s=$scoring '{ want = index($1, s) ? "true" : "false"; if (want != $2) print "WRONG by " s ": " $0 }
+            END { print NR " verdicts by " s }'
+done
