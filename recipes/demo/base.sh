@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains phantom-base again: cases, random weights, training, examination; `make phantom-base` calls this.
-# Five minutes of drawing and forty of training on two cores.
+# Five minutes of drawing and 35 of training on two cores.
 #
 #   recipes/demo/base.sh [key=value of osler train ...]
 #   OUT    where everything goes; default demo/base: the model is OUT/model
@@ -18,15 +18,9 @@ echo "== cases: questions that need sight alone, and descriptions of pictures of
 echo "== random weights"
 "$osler" init --config $here/phantom-base/config.json --out "$out/random" --seed 1 --dtype bf16
 
-echo "== training: everything"
+echo "== training"
 "$osler" train $here/base.yaml model="$out/random" data="$out/see/data.jsonl,$out/describe/data.jsonl" \
-    output_dir="$out/first" "$@"
-
-echo "== training: more weight charts, whose thin lines take longest to see, and an eighth of the rest"
-"$osler" phantom --split base --family growth --style caption --n 30000 --seed 3 --out "$out/charts" --quiet
-"$osler" phantom --split base --family growth --level 1 --style direct --n 12000 --seed 4 --out "$out/charts-see" --quiet
-"$osler" train $here/base.yaml model="$out/first" learning_rate=5e-4 warmup_ratio=0.03 output_dir="$out/model" \
-    data="$out/charts/data.jsonl,$out/charts-see/data.jsonl,$out/see/data.jsonl@0.12,$out/describe/data.jsonl@0.12" "$@"
+    output_dir="$out/model" "$@"
 
 examine() { # NAME OPTION-OF-PHANTOM...
     "$osler" phantom --split test --n 2400 --seed 1 --out "$out/test-$1" --quiet "${@:2}"

@@ -4,7 +4,7 @@
 #
 #   recipes/slices/run.sh [key=value of osler train ...]
 #   OUT    where everything goes; default demo/slices
-#   PART   share of the test slices, as 0.1; default 1
+#   PART   share of the test slices, as 0.1; default all of them
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=${OUT:-demo/slices} part=${PART:+@$PART}
@@ -36,13 +36,13 @@ echo "== a random checkpoint of the Qwen2.5-VL architecture"
 echo "== stage 1: full fine-tuning on T1 slices"
 answer "$out/base" - t1 "$out/t1_before.jsonl"
 "$osler" train recipes/slices/t1_full.yaml model="$out/base" data="$out/data/t1_train.jsonl" \
-    eval_data="$out/data/t1_test.jsonl@0.3" output_dir="$out/t1" "$@"
+    eval_data="$out/data/t1_test.jsonl@${PART:-0.3}" output_dir="$out/t1" "$@"
 answer "$out/t1" - t1 "$out/t1_after.jsonl"
 
 echo "== stage 2: LoRA adapts that model to another look of the same anatomy"
 answer "$out/t1" - inverted "$out/inverted_before.jsonl"
 "$osler" train recipes/slices/inverted_lora.yaml model="$out/t1" data="$out/data/inverted_train.jsonl" \
-    eval_data="$out/data/inverted_test.jsonl@0.3" output_dir="$out/inverted" "$@"
+    eval_data="$out/data/inverted_test.jsonl@${PART:-0.3}" output_dir="$out/inverted" "$@"
 answer "$out/t1" "$out/inverted" inverted "$out/inverted_after.jsonl"
 
 echo
