@@ -226,8 +226,9 @@ static int add_file(Reader *r, const char *name, size_t n, Err *err)
         return 0;
     }
     err_set(err, "there is no picture \"%.200s\"", bare);
-    err_hint(err, "looked in %s; %s keeps its pictures in an archive of its own, to be unpacked there", looked.data,
-             r->b->title);
+    if (r->b->title)
+        buf_printf(&looked, "; %s keeps its pictures in an archive of its own, to be unpacked there", r->b->title);
+    err_hint(err, "looked in %s", looked.data);
     buf_release(&looked);
     free(bare);
     return -1;
