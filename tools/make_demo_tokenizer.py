@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The demos' tokenizers: Qwen2.5's file layout, normaliser, pre-tokeniser and special tokens, few ordinary tokens.
 
-  make_demo_tokenizer.py QWEN_TOKENIZER_JSON OUT_JSON                       recipes/demo/tiny: 497 ordinary tokens
-  make_demo_tokenizer.py QWEN_TOKENIZER_JSON OUT_JSON 4082 TEXT ...         recipes/demo/phantom: of files of JSON
+  make_demo_tokenizer.py QWEN_TOKENIZER_JSON OUT_JSON                       recipes/slices/tiny: 497 ordinary tokens
+  make_demo_tokenizer.py QWEN_TOKENIZER_JSON OUT_JSON 4082 TEXT ...         recipes/demo/phantom-base: of files of JSON
 
 Needs the Python package `tokenizers` and Qwen2.5's tokenizer.json (for its regular expression). Developers only.
 """

@@ -4,16 +4,17 @@
 #
 #   recipes/demo/base.sh [key=value of osler train ...]
 #   OUT    where everything goes; default demo/base: the model is OUT/model
+#   SEE, DESCRIBE, TEST    numbers of cases; smaller ones try the script out
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-out=${OUT:-demo/base}
+out=${OUT:-demo/base} see=${SEE:-60000} describe=${DESCRIBE:-190000} test=${TEST:-2400}
 osler=${OSLER:-build/osler}
 here=recipes/demo
 mkdir -p "$out"
 
 echo "== cases: questions that need sight alone, and descriptions of pictures of all levels"
-"$osler" phantom --split base --level 1 --style direct --n 60000 --seed 1 --out "$out/see" --quiet
-"$osler" phantom --split base --style caption --n 190000 --seed 2 --out "$out/describe" --quiet
+"$osler" phantom --split base --level 1 --style direct --n "$see" --seed 1 --out "$out/see" --quiet
+"$osler" phantom --split base --style caption --n "$describe" --seed 2 --out "$out/describe" --quiet
 
 echo "== random weights"
 "$osler" init --config $here/phantom-base/config.json --out "$out/random" --seed 1 --dtype bf16
@@ -23,8 +24,8 @@ echo "== training"
     output_dir="$out/model" "$@"
 
 examine() { # NAME OPTION-OF-PHANTOM...
-    "$osler" phantom --split test --n 2400 --seed 1 --out "$out/test-$1" --quiet "${@:2}"
-    grep -A 18 '^## Families' "$out/test-$1/README.md"
+    "$osler" phantom --split test --n "$test" --seed 1 --out "$out/test-$1" --quiet "${@:2}"
+    grep -A 15 '^## Families' "$out/test-$1/README.md"
     "$osler" eval --model "$out/model" --benchmark phantom --data "$out/test-$1/data.jsonl" --prompt direct \
         --max_new_tokens 16 --out "$out/eval-$1" --quiet
 }

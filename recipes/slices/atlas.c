@@ -1,5 +1,5 @@
 /*
- * atlas.c - the demo's data and its score: questions about a real brain whose answers an atlas knows.
+ * atlas.c - the slices' data and their score: questions about a real brain whose answers an atlas knows.
  *
  *   atlas make DIR [SEED]     reads Debian's mricron-data (the T1 volume ch2 and the AAL labels on its grid); writes
  *                             DIR/{t1,inverted}_{train,test}.jsonl and their PNG files
@@ -405,9 +405,9 @@ static int plot(const char *path, Err *err)
 
 static int report(char **logs, int n, Err *err)
 {
-    printf("<!doctype html><meta charset='utf-8'><title>Osler demo</title><body "
+    printf("<!doctype html><meta charset='utf-8'><title>Osler: brain slices</title><body "
            "style='font-family:sans-serif;max-width:700px;margin:2em auto'>"
-           "<h1>Osler demo: loss curves</h1>\n");
+           "<h1>Brain slices: loss curves</h1>\n");
     for (int i = 0; i < n; i++)
         if (plot(logs[i], err)) return -1;
     printf("</body>\n");
