@@ -391,3 +391,17 @@ void chest_ct_render(Canvas *c, const ChestCt *ct, const ChestView *view, const 
     canvas_place(c, 0, k, 0, 0);
     canvas_scale_bar(c, 6, 104, view->bar, view->label, GRAY(0.95));
 }
+
+void chest_ct_think_side(Case *c, Thought *h, const char *what, bool left)
+{
+    const char *side = left ? "left" : "right", *seen = left ? "right" : "left";
+    const char *const lung[] = {case_say(c, "a %s in the right lung", what),
+                                case_say(c, "a %s in the left lung", what)};
+    h->problem = case_say(c, "the side of the %s", what);
+    h->rule = "The patient's left is at the right edge of the slice.";
+    thought_step(h, case_say(c, "The box lies towards the %s edge, which is the patient's %s.", seen, side));
+    thought_candidates(h, lung, 2, left, case_say(c, "it lies towards the %s edge", seen),
+                       "that lung shows vessels only");
+    h->check = "The R marks the patient's right.";
+    h->conclusion = case_say(c, "The %s is in the %s lung.", what, side);
+}

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 
 #include "phantom/canvas.h"
+#include "phantom/family.h"
 #include "phantom/modality.h"
 
 enum { CHEST_ORGANS = 20, CHEST_BRANCHES = 160, CHEST_LESIONS = 2, LESION_WAVES = 3 };
@@ -59,5 +60,7 @@ ChestCt chest_ct_draw(Rng *rng);
    and far from the lesions before it. */
 void chest_ct_add(ChestCt *ct, int side, double room, Rng *rng);
 void chest_ct_render(Canvas *c, const ChestCt *ct, const ChestView *view, const Scanner *s, Rng *rng);
+/* The reasoning about the side of `what`, a nodule or a lesion. */
+void chest_ct_think_side(Case *c, Thought *h, const char *what, bool left);
 
 #endif

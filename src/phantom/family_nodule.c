@@ -236,20 +236,6 @@ static void describe(Case *c, const Truth *t, Rng *rng)
     buf_release(&b);
 }
 
-static void think_side(Case *c, Thought *h, const Truth *t)
-{
-    static const char *const LUNG[] = {"a nodule in the right lung", "a nodule in the left lung"};
-    bool left = t->q[0][LEFT] > 0;
-    const char *side = left ? "left" : "right", *seen = left ? "right" : "left";
-    h->problem = "the side of the nodule";
-    h->rule = "The patient's left is at the right edge of the slice.";
-    thought_step(h, case_say(c, "The box lies towards the %s edge, which is the patient's %s.", seen, side));
-    thought_candidates(h, LUNG, 2, left, case_say(c, "it lies towards the %s edge", seen),
-                       "that lung shows vessels only");
-    h->check = "The R marks the patient's right.";
-    h->conclusion = case_say(c, "The nodule is in the %s lung.", side);
-}
-
 static void think_growth(Case *c, Thought *h, const Truth *t, const Ask *ask, int class)
 {
     double was = t->q[0][DIAMETER], now = t->q[1][DIAMETER], gain = gain_of(t);
@@ -294,7 +280,7 @@ static void think_follow_up(Case *c, Thought *h, const Truth *t, const Ask *ask,
 static void think(Case *c, Thought *h, const Truth *t, const Ask *ask, int class)
 {
     double d = t->q[0][DIAMETER];
-    if (asks(ask, "side")) think_side(c, h, t);
+    if (asks(ask, "side")) chest_ct_think_side(c, h, "nodule", t->q[0][LEFT] > 0);
     else if (asks(ask, "growth")) think_growth(c, h, t, ask, class);
     else if (ask->level == 3) think_follow_up(c, h, t, ask, class);
     else if (ask->level == 2) {

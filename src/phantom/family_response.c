@@ -284,20 +284,6 @@ static void describe(Case *c, const Truth *t, Rng *rng)
     buf_release(&b);
 }
 
-static void think_side(Case *c, Thought *h, const Truth *t)
-{
-    static const char *const LUNG[] = {"a lesion in the right lung", "a lesion in the left lung"};
-    bool left = t->q[0][LEFT] > 0;
-    const char *side = left ? "left" : "right", *seen = left ? "right" : "left";
-    h->problem = "the side of the lesion";
-    h->rule = "The patient's left is at the right edge of the slice.";
-    thought_step(h, case_say(c, "The box lies towards the %s edge, which is the patient's %s.", seen, side));
-    thought_candidates(h, LUNG, 2, left, case_say(c, "it lies towards the %s edge", seen),
-                       "that lung shows vessels only");
-    h->check = "The R marks the patient's right.";
-    h->conclusion = case_say(c, "The lesion is in the %s lung.", side);
-}
-
 /* Why a category does not hold. */
 static const char *say_against(Case *c, const Truth *t, int class)
 {
@@ -353,7 +339,7 @@ static void think_larger(Case *c, Thought *h, const Truth *t)
 static void think(Case *c, Thought *h, const Truth *t, const Ask *ask, int class)
 {
     (void)class;
-    if (asks(ask, "side")) think_side(c, h, t);
+    if (asks(ask, "side")) chest_ct_think_side(c, h, "lesion", t->q[0][LEFT] > 0);
     else if (asks(ask, "larger")) think_larger(c, h, t);
     else if (ask->images == 1) {
         value_think(c, h, &LENGTH, t->q[0][DIAMETER],
