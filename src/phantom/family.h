@@ -151,5 +151,9 @@ void value_think(Case *c, Thought *h, const Cutoffs *k, double value, const char
 
 const char *vignette_make(Case *c, const Group *g, Rng *rng);
 void reasoning_make(Case *c, const Thought *h, Rng *rng);
+/* "cardiothoracic ratio 0.57; apex of the heart left" */
+void findings_list(Buf *b, const Case *c);
+/* What user and assistant say. */
+void case_messages(Buf *ask, Buf *answer, const Case *c, int style, Rng *rng);
 
 #endif

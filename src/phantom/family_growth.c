@@ -378,15 +378,15 @@ static void draw_centiles(Canvas *c, const Chart *k)
 {
     static const char *const LABEL[] = {NULL, "2", NULL, "25", NULL, "75", NULL, "98", NULL};
     for (int line = 0; line < 9; line++) draw_centile(c, k, line);
-    canvas_paint(c, INK(0.0, 0.45, 0.48), 1);
+    canvas_paint(c, INK(0.30, 0.62, 0.64), 1);
     for (int line = 0; line < 9; line++)
         if (LABEL[line]) chart_text(c, RIGHT + 1, chart_y(k, weight_at(k->age1, line_place(line))), LABEL[line], 1);
 }
 
-/* The first point, four to six on the way, the last one; the fall takes place between two ages in the middle. */
+/* The first point, three to five on the way, the last one; the fall takes place between two ages in the middle. */
 static void draw_points(Canvas *c, const Chart *k, const double *q, Rng *rng)
 {
-    int n = 6 + (int)rng_below(rng, 3);
+    int n = 5 + (int)rng_below(rng, 3);
     double from = draw_between(rng, 0, 0.35), to = draw_between(rng, 0.65, 1);
     double first = q[FIRST] + q[FIRST_AT], last = q[LAST] + q[LAST_AT];
     for (int i = 0; i < n; i++) {
@@ -396,7 +396,7 @@ static void draw_points(Canvas *c, const Chart *k, const double *q, Rng *rng)
         double t = end ? way : way + early;
         double age = q[FIRST_AGE] + t * (q[LAST_AGE] - q[FIRST_AGE]);
         double place = first + (last - first) * det_step(t, from, to) + (end ? 0 : jitter);
-        mask_ellipse(c, chart_x(k, age), chart_y(k, weight_at(age, place)), 1.35, 1.35, 0);
+        mask_ellipse(c, chart_x(k, age), chart_y(k, weight_at(age, place)), 2.1, 2.1, 0);
     }
     canvas_paint(c, INK(0.80, 0.05, 0.10), 1);
 }

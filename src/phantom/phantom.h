@@ -119,7 +119,10 @@ typedef struct SplitSpec {
 enum {
     STYLE_DIRECT = N_STYLES, /* the answer alone */
     STYLE_CAPTION,           /* another question: what does the picture show? Not for twins */
-    STYLE_SIGHT,             /* either of these two, by chance */
+    STYLE_MEASURE,           /* another: the findings in their canonical words */
+    STYLE_LETTERS,           /* another: what a letter of the options stands for; without options STYLE_MEASURE */
+    STYLE_NOTES,             /* the sentences of some reasoning in random order, without the answer */
+    STYLE_SIGHT,             /* the answer or the caption, by chance */
     STYLE_MIXED              /* any Style, by chance */
 };
 

@@ -30,8 +30,7 @@ static void add_steps(Buf *b, const Thought *h)
     for (int i = 0; i < h->steps; i++) add_sentence(b, h->step[i]);
 }
 
-/* "cardiothoracic ratio 0.57; apex of the heart left" */
-static void add_finding_list(Buf *b, const Case *c)
+void findings_list(Buf *b, const Case *c)
 {
     for (int i = 0; i < c->findings; i++) {
         const Finding *f = &c->finding[i];
@@ -52,7 +51,7 @@ static void add_commit(Buf *b, const Case *c, Rng *rng)
 static void add_measured(Buf *b, const Case *c)
 {
     add_sentence(b, "Measured: ");
-    add_finding_list(b, c);
+    findings_list(b, c);
     buf_str(b, ".");
 }
 
@@ -68,7 +67,7 @@ static void add_plain(Buf *b, const Case *c, const Thought *h, Rng *rng)
 static void add_orchestrated(Buf *b, const Case *c, const Thought *h, Rng *rng)
 {
     buf_printf(b, "Problem: %s.\nKey findings: ", h->problem);
-    add_finding_list(b, c);
+    findings_list(b, c);
     buf_str(b, ".\nHypotheses:");
     for (int i = 0; i < h->hypotheses; i++) buf_printf(b, "%s (%d) %s", i ? ";" : "", i + 1, h->hypothesis[i].name);
     buf_printf(b, ".\nRule: %s\nEvidence:", h->rule);
@@ -105,7 +104,7 @@ static void add_intuitive(Buf *b, const Case *c, const Thought *h, Rng *rng)
     add_sentence(b, pick(rng, OPEN));
     add_sentence(b, h->conclusion);
     buf_str(b, " What carries it: ");
-    add_finding_list(b, c);
+    findings_list(b, c);
     buf_str(b, ".");
     add_commit(b, c, rng);
 }
@@ -114,7 +113,7 @@ static void add_analytical(Buf *b, const Case *c, const Thought *h, Rng *rng)
 {
     int n = 1;
     buf_printf(b, "Step %d, the findings: ", n++);
-    add_finding_list(b, c);
+    findings_list(b, c);
     buf_printf(b, ".\nStep %d, the rule: %s", n++, h->rule);
     for (int i = 0; i < h->steps; i++) buf_printf(b, "\nStep %d: %s", n++, h->step[i]);
     buf_printf(b, "\nStep %d, the check: %s\nStep %d: %s", n, h->check, n + 1, h->conclusion);
@@ -133,7 +132,7 @@ static void add_bayesian(Buf *b, const Case *c, const Thought *h, Rng *rng)
     for (int i = 0; i < h->hypotheses; i++)
         buf_printf(b, "%s %s %.2f", i ? "," : "", h->hypothesis[i].name, h->hypothesis[i].prior);
     buf_str(b, ".\nMeasured: ");
-    add_finding_list(b, c);
+    findings_list(b, c);
     buf_str(b, ".\nLikelihood of that:");
     for (int i = 0; i < h->hypotheses; i++) buf_printf(b, "%s %.2f", i ? "," : "", h->hypothesis[i].likelihood);
     buf_str(b, ".\nAfter it:");

@@ -46,31 +46,11 @@ static void image_name(char name[128], const Case *c, int image)
     else snprintf(name, 128, "images/%s.png", c->id);
 }
 
-static void describe_case(Buf *ask, Buf *answer, const Case *c, Rng *rng)
-{
-    static const char *const ASK_FOR[] = {"Describe the picture.", "What does the picture show?",
-                                          "Describe what you see.", NULL};
-    for (int i = 0; i < c->images; i++) buf_str(ask, "<image>\n");
-    buf_str(ask, draw_phrase(rng, ASK_FOR));
-    buf_str(answer, c->caption);
-}
-
-static void answer_case(Buf *ask, Buf *answer, const Case *c, int style)
-{
-    case_prompt(ask, c, style != STYLE_DIRECT);
-    if (style == STYLE_DIRECT) buf_str(answer, c->answer);
-    else buf_printf(answer, "<think>\n%s\n</think>\n<answer>%s</answer>", c->reasoning[style], c->answer);
-}
-
 static void add_messages(Buf *b, const Case *c, const SplitSpec *s, uint32_t number)
 {
     Rng rng = rng_at(s->first.seed, RNG_PHANTOM, UINT32_MAX, (uint32_t)s->first.split, number);
     Buf ask = {0}, answer = {0};
-    int style = s->style;
-    if (style == STYLE_MIXED) style = (int)rng_below(&rng, N_STYLES);
-    if (style == STYLE_SIGHT) style = c->images && rng_below(&rng, 2) ? STYLE_CAPTION : STYLE_DIRECT;
-    if (style == STYLE_CAPTION) describe_case(&ask, &answer, c, &rng);
-    else answer_case(&ask, &answer, c, style);
+    case_messages(&ask, &answer, c, s->style, &rng);
     buf_str(b, ", \"messages\": [");
     add_message(b, "user", &ask, false);
     add_message(b, "assistant", &answer, true);

@@ -203,7 +203,7 @@ static void test_same_bits_everywhere(void **state)
     } KNOWN[] = {
         {"chest-heart", UINT64_C(0xc9a37ae6cd26c6bb)},  {"chest-heart-newborn", UINT64_C(0xb887d18a6e3795a7)},
         {"ecg-adult", UINT64_C(0xa3cb5c1c51cf5f4b)},    {"ecg-infant", UINT64_C(0x3943583f48d3cc89)},
-        {"pneumothorax", UINT64_C(0xee4536b6ad85d471)}, {"growth", UINT64_C(0xd57382939cea05c7)},
+        {"pneumothorax", UINT64_C(0xee4536b6ad85d471)}, {"growth", UINT64_C(0x8038be0b9fd849fe)},
         {"ventricles", UINT64_C(0x4e1a292048df697a)},   {"haematoma", UINT64_C(0x718d800defc077bd)},
         {"optic-disc", UINT64_C(0x8833dfde918616ad)},   {"nodule", UINT64_C(0xa3d6e3f79be2f249)},
         {"response", UINT64_C(0x4aeacb0031d070a4)},     {"thyroid", UINT64_C(0x23e139637ba77239)},

@@ -185,7 +185,7 @@ static bool is_red(const Image *im, int x, int y)
 static Point red_centre(const Image *im, int x, int y)
 {
     double w = 0, sx = 0, sy = 0;
-    int r = (int)(2.4 * im->w / 112.0);
+    int r = (int)(3.2 * im->w / 112.0);
     for (int j = y - r; j <= y + r; j++)
         for (int i = x - r; i <= x + r; i++) {
             if (i < 0 || j < 0 || i >= im->w || j >= im->h) continue;
@@ -200,7 +200,7 @@ static Point end_point(const Image *im, bool last)
 {
     for (int i = 0; i < im->w; i++)
         for (int y = 0; y < im->h; y++) {
-            int x = last ? im->w - 1 - i : i, in = (int)(1.2 * im->w / 112.0);
+            int x = last ? im->w - 1 - i : i, in = (int)(2 * im->w / 112.0);
             if (!is_red(im, x, y)) continue;
             Point p = red_centre(im, last ? x - in : x + in, y);
             return red_centre(im, (int)p.x, (int)p.y);

@@ -397,6 +397,58 @@ static void test_words_hold(void **state)
     }
 }
 
+/* An option's letter, or its text. */
+static void check_letters(const Case *c, Rng *rng)
+{
+    Buf ask = {0}, answer = {0};
+    case_messages(&ask, &answer, c, STYLE_LETTERS, rng);
+    buf_byte(&answer, 0);
+    const char *text = strstr(ask.data, "\nWhich letter is this: "), *letter = strstr(ask.data, "\nWhich option is ");
+    if (!c->options) assert_non_null(strstr(answer.data, c->finding[0].text));
+    else if (text) assert_non_null(strstr(text, c->option[answer.data[0] - 'A']));
+    else assert_string_equal(answer.data, c->option[letter[17] - 'A']);
+    buf_release(&ask);
+    buf_release(&answer);
+}
+
+/* Notes are some reasoning's sentences but for the last, which gives the answer; a list of findings has them all. */
+static void check_notes(const Case *c, Rng *rng)
+{
+    Buf ask = {0}, notes = {0}, list = {0};
+    case_messages(&ask, &notes, c, STYLE_NOTES, rng);
+    assert_non_null(strstr(ask.data, c->question));
+    assert_null(strstr(notes.data, "So the answer is"));
+    assert_null(strstr(notes.data, "The answer is"));
+    assert_null(strstr(notes.data, "Answer:"));
+    bool whole = false;
+    for (int s = 0; s < N_STYLES; s++) {
+        size_t rest = strlen(c->reasoning[s]) - notes.len; /* the last sentence and the space before it */
+        whole |= rest > 6 && rest < 150 && strlen(c->reasoning[s]) > notes.len;
+    }
+    assert_true(whole);
+    case_messages(&ask, &list, c, STYLE_MEASURE, rng);
+    for (int k = 0; k < c->findings; k++) {
+        assert_non_null(strstr(notes.data, c->finding[k].text));
+        assert_non_null(strstr(list.data, c->finding[k].text));
+    }
+    buf_release(&ask);
+    buf_release(&notes);
+    buf_release(&list);
+}
+
+static void test_notes_hold(void **state)
+{
+    (void)state;
+    Rng rng = rng_at(1, RNG_PHANTOM, 0, 0, 0);
+    for (int i = 0; i < CASES / 4; i++) {
+        Case c;
+        make_twin(&c, i, SPLIT_BASE);
+        check_notes(&c, &rng);
+        check_letters(&c, &rng);
+        case_release(&c);
+    }
+}
+
 /* How many sets of findings of a family have more than one answer at a level. */
 static int count_contested(const char *family, int level, int n)
 {
@@ -468,6 +520,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers_follow_from_findings),
         cmocka_unit_test(test_words_hold),
+        cmocka_unit_test(test_notes_hold),
         cmocka_unit_test(test_levels_mean_what_they_say),
         cmocka_unit_test(test_splits_share_nothing),
     };
