@@ -288,6 +288,11 @@ static void add_sample(Buf *b, Pictures *pictures, const EvalRun *run, const Eva
     script_text(b, r->answer.text ? r->answer.text : "");
     buf_str(b, ",\"text\":");
     script_text(b, r->text);
+    if (r->forced) buf_str(b, ",\"forced\":1");
+    if (r->judge_text) {
+        buf_str(b, ",\"judge\":");
+        script_text(b, r->judge_text);
+    }
     buf_str(b, ",\"opt\":[");
     for (int i = 0; i < item->q.n_options; i++) {
         if (i) buf_byte(b, ',');
