@@ -245,7 +245,8 @@ int osler_train_step(OslerModel *m, const OslerConversation *c, int n, double le
     Metrics metrics = {0};
     const Method *method = &METHOD_SFT;
     float *dlogp = xmalloc(sizeof *dlogp * (size_t)b->n_targets);
-    method->loss(engine_score(&m->engine, b, true, true, NULL), b, 1 / method->weight(b), dlogp, &metrics);
+    LossInput in = {.logp = engine_score(&m->engine, b, true, true, NULL), .batch = b, .scale = 1 / method->weight(b)};
+    method->loss(&in, dlogp, &metrics);
     engine_backward(&m->engine, dlogp);
     engine_release(&m->engine);
     optimizer_step(&m->optimizer, optimizer_grad_norm(&m->optimizer), learning_rate, b->n_images > 0);

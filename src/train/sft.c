@@ -8,14 +8,15 @@ static double sft_weight(const Batch *b)
     return w;
 }
 
-static void sft_loss(const float *logp, const Batch *b, double scale, float *dlogp, Metrics *m)
+static void sft_loss(const LossInput *in, float *dlogp, Metrics *m)
 {
+    const Batch *b = in->batch;
     double sum = 0;
     for (int i = 0; i < b->n_targets; i++) {
-        sum -= (double)b->weight[i] * (double)logp[i];
-        dlogp[i] = (float)(-(double)b->weight[i] * scale);
+        sum -= (double)b->weight[i] * (double)in->logp[i];
+        dlogp[i] = (float)(-(double)b->weight[i] * in->scale);
     }
-    m->loss += sum * scale;
+    m->loss += sum * in->scale;
 }
 
-const Method METHOD_SFT = {"sft", sft_weight, sft_loss};
+const Method METHOD_SFT = {.name = "sft", .as = ENCODE_CHAT, .weight = sft_weight, .loss = sft_loss};

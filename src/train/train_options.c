@@ -56,7 +56,7 @@ const Opt TRAIN_OPTIONS[] = {
      .help = "samples that may be left out (unreadable, too long) before the run ends"},
 
     {"learning_rate", OPT_REAL, AT(learning_rate), .alias = "lr", .min = 0, .max = 10, .group = "Optimizer (AdamW)",
-     .help = "peak rate (default 1e-5 for full, 1e-4 for lora)"},
+     .help = "peak rate (default 1e-5 for full, 1e-4 for lora; dpo 5e-7 and 5e-6)"},
     {"vision_learning_rate", OPT_REAL, AT(vision_learning_rate), .alias = "vision_lr|vision_tower_lr", .min = 0,
      .max = 10, .help = "of the vision tower (default learning_rate)"},
     {"merger_learning_rate", OPT_REAL, AT(merger_learning_rate), .alias = "merger_lr|projector_lr", .min = 0, .max = 10,
@@ -105,6 +105,19 @@ const Opt TRAIN_OPTIONS[] = {
          "result"},
     {"vision_cache_gib", OPT_REAL, AT(vision_cache_gib), .def = "10", .min = 1e-6, .max = 1e6,
      .help = "its limit; what was not used for the longest time goes first"},
+
+    {"beta", OPT_REAL, AT(beta), .def = "0.1", .alias = "pref_beta", .min = 1e-9, .max = 1e3,
+     .group = "Preferences (method dpo)", .help = "how much a gain over the reference counts"},
+    {"loss_type", OPT_ENUM, AT(loss_type), .def = "sigmoid", .alias = "pref_loss", .choices = "sigmoid|ipo",
+     .help = "DPO's loss, or IPO's square of means over tokens"},
+    {"reference", OPT_ENUM, AT(reference), .def = "start", .choices = "start|base",
+     .help = "the policy as the run begins, or the model without its adapter"},
+    {"label_smoothing", OPT_REAL, AT(label_smoothing), .def = "0", .alias = "dpo_label_smoothing", .min = 0, .max = 0.5,
+     .help = "share of pairs that are taken to be the wrong way round (sigmoid)"},
+    {"rpo_alpha", OPT_REAL, AT(rpo_alpha), .def = "0", .alias = "pref_ftx", .min = 0, .max = 1e3,
+     .help = "adds so many times the chosen answer's own loss, a mean over its tokens"},
+    {"length_normalized", OPT_BOOL, AT(length_normalized), .def = "false",
+     .help = "means over an answer's tokens instead of sums (ipo always takes means)"},
 
     {"save_steps", OPT_INT, AT(save_steps), .def = "500", .min = 0, .max = 1e12, .group = "Checkpoints and logs",
      .help = "steps between checkpoints, and one at the end; 0: none"},
@@ -167,7 +180,8 @@ static int settle_adapter(TrainOptions *o, Err *err)
 
 static void settle_rates(TrainOptions *o)
 {
-    if (!given(o, "learning_rate")) o->learning_rate = o->finetuning_type == FINETUNE_LORA ? 1e-4 : 1e-5;
+    double full = o->method == TRAIN_DPO ? 5e-7 : 1e-5, lora = o->method == TRAIN_DPO ? 5e-6 : 1e-4;
+    if (!given(o, "learning_rate")) o->learning_rate = o->finetuning_type == FINETUNE_LORA ? lora : full;
     if (!given(o, "vision_learning_rate")) o->vision_learning_rate = o->learning_rate;
     if (!given(o, "merger_learning_rate")) o->merger_learning_rate = o->learning_rate;
 }

@@ -21,6 +21,8 @@
 #include "train/schedule.h"
 
 typedef enum TrainMethod { TRAIN_SFT, TRAIN_DPO, TRAIN_GRPO } TrainMethod;
+typedef enum PreferenceLoss { LOSS_SIGMOID, LOSS_IPO } PreferenceLoss;
+typedef enum ReferenceModel { REFERENCE_START, REFERENCE_BASE } ReferenceModel;
 typedef enum Finetuning { FINETUNE_FULL, FINETUNE_LORA } Finetuning;
 typedef enum ComputeFormat { COMPUTE_BF16, COMPUTE_F32 } ComputeFormat;
 /* Which blocks are computed again in the backward pass: as few as max_memory allows, all, none. */
@@ -53,6 +55,10 @@ typedef struct TrainOptions {
     double max_memory;          /* GiB; 0: what is available */
     char *vision_cache;
     double vision_cache_gib;
+
+    double beta, label_smoothing, rpo_alpha;
+    int loss_type, reference; /* PreferenceLoss, ReferenceModel */
+    bool length_normalized;
 
     int64_t save_steps, save_total_limit, logging_steps, eval_steps;
     bool resume, plan;

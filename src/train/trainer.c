@@ -138,7 +138,7 @@ static void micro_step(Trainer *t, const Batch *b, double scale, uint64_t dropou
     engine_dropout(e, dropout_key);
     const float *logp = engine_score(e, b, true, true, NULL);
     float *dlogp = arena_alloc(&e->step, sizeof *dlogp * (size_t)b->n_targets);
-    t->method->loss(logp, b, scale, dlogp, m);
+    t->method->loss(&(LossInput){logp, b, scale, t->o, t->reference.logp}, dlogp, m);
     if (isfinite(m->loss)) engine_backward(e, dlogp);
     engine_release(e);
     m->tokens += b->n;
@@ -221,6 +221,7 @@ static int log_step(Trainer *t, const StepReport *r, Err *err)
                   rounded(gib(memory_peak()), 0.001));
     if (r->slots)
         json_object_set_new(line, "percent_of_slots", rounded(100.0 * (double)r->m.tokens / (double)r->slots, 0.01));
+    if (t->method->report) t->method->report(line, &r->m);
     return train_log_write(&t->log, s->step, line, err);
 }
 
@@ -233,12 +234,28 @@ static void eval_batch(Trainer *t, const Batch *b, Metrics *m)
     engine_dropout(e, 0);
     const float *logp = engine_score(e, b, false, true, NULL);
     float *dlogp = arena_alloc(&e->step, sizeof *dlogp * (size_t)b->n_targets);
-    t->method->loss(logp, b, 1, dlogp, m);
+    t->method->loss(&(LossInput){logp, b, 1, t->o, t->eval_reference.logp}, dlogp, m);
     engine_release(e);
     m->targets += b->n_targets;
 }
 
-/* The method's loss over the evaluation data: a mean over its targets. */
+/* What the method reports, as eval_... */
+static void report_evaluation(const Trainer *t, json_t *line, const Metrics *m)
+{
+    if (!t->method->report) return;
+    json_t *own = json_object(), *v;
+    const char *key;
+    t->method->report(own, m);
+    json_object_foreach(own, key, v)
+    {
+        char *name = xasprintf("eval_%s", key);
+        json_object_set(line, name, v);
+        free(name);
+    }
+    json_decref(own);
+}
+
+/* The method's loss over the evaluation data: a mean over its targets, or its pairs. */
 static int evaluate(Trainer *t, Err *err)
 {
     Loader *l = trainer_loader(t, true, err);
@@ -260,6 +277,7 @@ static int evaluate(Trainer *t, Err *err)
     json_t *line = json_pack("{s:I, s:f, s:o, s:I, s:o}", "step", (json_int_t)t->state.step, "epoch", t->state.epoch,
                              "eval_loss", isfinite(loss) ? json_real(loss) : json_null(), "eval_target_tokens",
                              (json_int_t)m.targets, "eval_seconds", rounded(now_seconds() - start, 0.001));
+    report_evaluation(t, line, &m);
     return train_log_write(&t->log, t->state.step, line, err);
 }
 

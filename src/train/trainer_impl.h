@@ -14,6 +14,7 @@
 #include "train/checkpoint.h"
 #include "train/method.h"
 #include "train/plan.h"
+#include "train/reference.h"
 #include "train/train_log.h"
 #include "train/train_options.h"
 
@@ -23,6 +24,7 @@ typedef struct Trainer {
     int lock; /* descriptor of output_dir, locked; -1: none */
 
     Dataset data, eval; /* eval.n = 0: none */
+    Reference reference, eval_reference;
     Engine engine;
     Encoder encoder;
     Loader *loader;

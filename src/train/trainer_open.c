@@ -21,8 +21,8 @@ static int choose_method(Trainer *t, Err *err)
 {
     const TrainOptions *o = t->o;
     if (o->device != 0) return err_set(err, "device cuda is not available in this build");
-    if (o->method == TRAIN_SFT) t->method = &METHOD_SFT;
-    else return err_set(err, "method %s is not available in this build", o->method == TRAIN_DPO ? "dpo" : "grpo");
+    if (o->method == TRAIN_GRPO) return err_set(err, "method grpo is not available in this build");
+    t->method = o->method == TRAIN_DPO ? &METHOD_DPO : &METHOD_SFT;
     return 0;
 }
 
@@ -85,7 +85,7 @@ LoaderOptions trainer_loader_options(const Trainer *t, bool eval)
 {
     const TrainOptions *o = t->o;
     LoaderOptions l = {
-        .as = ENCODE_CHAT,
+        .as = t->method->as,
         .batch_size = (int)o->batch_size,
         .packing = o->packing,
         .seed = (uint64_t)o->seed,
@@ -192,6 +192,41 @@ static int plan_steps(Trainer *t, Err *err)
     return 0;
 }
 
+/* ---- the reference ----------------------------------------------------------------------------------------------- */
+
+/* Batches of the run that the reference has to see; 0: all.  With packing a sample waits for up to a window of packs. */
+static int64_t reference_batches(const Trainer *t)
+{
+    const TrainOptions *o = t->o;
+    return o->max_steps ? t->total * o->accumulation + (o->packing ? PACK_WINDOW : 0) : 0;
+}
+
+static int make_reference(Trainer *t, bool eval, Err *err)
+{
+    int64_t batches = eval ? 0 : reference_batches(t);
+    char *path = path_join(t->o->output_dir, eval ? "reference-eval.jsonl" : "reference.jsonl");
+    json_t *inputs = json_pack("{s:O, s:I}", "settings", t->settings, "batches", (json_int_t)batches);
+    ReferenceJob job = {.engine = &t->engine,
+                        .lora = t->o->reference == REFERENCE_START,
+                        .data = eval ? &t->eval : &t->data,
+                        .encoder = &t->encoder,
+                        .loader = trainer_loader_options(t, eval),
+                        .batches = batches,
+                        .path = path,
+                        .inputs = inputs};
+    int rc = reference_make(eval ? &t->eval_reference : &t->reference, &job, err);
+    json_decref(inputs);
+    free(path);
+    return rc;
+}
+
+/* While the engine still stands where the run begins. */
+static int make_references(Trainer *t, Err *err)
+{
+    if (!t->method->reference) return 0;
+    return make_reference(t, false, err) || (t->eval.n && make_reference(t, true, err)) ? -1 : 0;
+}
+
 /* ---- where to go on ---------------------------------------------------------------------------------------------- */
 
 static void add_number(json_t *settings, const char *key, int64_t n)
@@ -276,7 +311,8 @@ int trainer_open(Trainer *t, const TrainOptions *o, Err *err)
     if (trainer_prepare(t, o, err) || take_folder(t, err) || trainer_plan(t, false, err)) return -1;
     if (trainer_open_engine(t, false, err)) return -1;
     plan_apply(&t->plan, &t->engine);
-    if (plan_steps(t, err) || collect_settings(t, err) || find_state(t, err)) return -1;
+    if (plan_steps(t, err) || collect_settings(t, err)) return -1;
+    if (make_references(t, err) || find_state(t, err)) return -1;
     if (save_recipe(t, err) || trainer_manifest(t, false, err)) return -1;
     if (train_log_open(&t->log, o->output_dir, t->state.log_lines, t->state.step, err)) return -1;
     t->loader = trainer_loader(t, false, err);
@@ -292,6 +328,8 @@ void trainer_close(Trainer *t)
     train_log_close(&t->log);
     trainer_close_engine(t);
     plan_release(&t->plan);
+    reference_release(&t->eval_reference);
+    reference_release(&t->reference);
     dataset_release(&t->eval);
     dataset_release(&t->data);
     json_decref(t->state.skipped);

@@ -21,6 +21,13 @@
 
 static const char TIED[] = "tests/data/goldens/small_tied", LORA[] = "tests/data/goldens/small_lora";
 static const char *const SHORT[] = {"max_steps=14", "save_steps=4", "save_total_limit=2", "shuffle=true", NULL};
+static const char *const PAIRS[] = {"method=dpo",
+                                    "data=tests/data/goldens/small_tied/pairs.jsonl",
+                                    "max_steps=14",
+                                    "save_steps=4",
+                                    "shuffle=true",
+                                    "learning_rate=1e-4",
+                                    NULL};
 static const char *const LONG[] = {"max_steps=60", "save_steps=25", "shuffle=true", NULL};
 enum { DONE, STOPPED, LOCKED, FAILED };
 
@@ -78,19 +85,19 @@ static void wait_for_step(pid_t pid, const char *out)
  * Kills over and over: every other time at any moment of a run, else soon after a step, where there is something to
  * lose; the last one may end.
  */
-static void killed_is_same(const char *golden)
+static void killed_is_same(const char *golden, const char *const *args)
 {
     char *whole = scratch_new(), *killed = scratch_new();
-    double seconds = finish_run(golden, whole, SHORT);
+    double seconds = finish_run(golden, whole, args);
     Rng r = rng_at((uint64_t)getpid(), RNG_TEST, 0, 0, 0);
     for (int i = 0; i < 8; i++) {
-        pid_t pid = start(golden, killed, SHORT);
+        pid_t pid = start(golden, killed, args);
         if (i % 2 == 0) wait_for_step(pid, killed);
         usleep((useconds_t)(1e6 * seconds * rng_uniform(&r) / (i % 2 == 0 ? 10 : 1)));
         kill(pid, SIGKILL);
         wait_for(pid);
     }
-    finish_run(golden, killed, SHORT);
+    finish_run(golden, killed, args);
     assert_same_run("killed", whole, killed);
     scratch_free(whole);
     scratch_free(killed);
@@ -99,13 +106,19 @@ static void killed_is_same(const char *golden)
 static void killed_full_run(void **state)
 {
     (void)state;
-    killed_is_same(TIED);
+    killed_is_same(TIED, SHORT);
 }
 
 static void killed_lora_run(void **state)
 {
     (void)state;
-    killed_is_same(LORA);
+    killed_is_same(LORA, SHORT);
+}
+
+static void killed_pairs_run(void **state)
+{
+    (void)state;
+    killed_is_same(TIED, PAIRS);
 }
 
 /* As start, but the n-th allocation of the run finds no memory: it ends with a message and exit status 1. */
@@ -170,8 +183,8 @@ static void folder_has_one_run(void **state)
 int main(void)
 {
     log_level(LOG_QUIET);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(killed_full_run), cmocka_unit_test(killed_lora_run),
-                                       cmocka_unit_test(starved_is_same), cmocka_unit_test(stopped_run),
-                                       cmocka_unit_test(folder_has_one_run)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(killed_full_run),  cmocka_unit_test(killed_lora_run),
+                                       cmocka_unit_test(killed_pairs_run), cmocka_unit_test(starved_is_same),
+                                       cmocka_unit_test(stopped_run),      cmocka_unit_test(folder_has_one_run)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
