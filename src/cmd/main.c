@@ -10,8 +10,8 @@
 
 /* In the order of the help. */
 static const Verb *const VERB[] = {
-    &VERB_TRAIN,   &VERB_GENERATE,   &VERB_CHAT,    &VERB_SCORE, &VERB_EVAL,   &VERB_DATA,  &VERB_TOKENIZE,
-    &VERB_PHANTOM, &VERB_PREPROCESS, &VERB_INSPECT, &VERB_INIT,  &VERB_DOCTOR, &VERB_BENCH,
+    &VERB_TRAIN,   &VERB_GENERATE, &VERB_CHAT,       &VERB_SCORE,   &VERB_EVAL, &VERB_DATA,   &VERB_TOKENIZE,
+    &VERB_PHANTOM, &VERB_RUN,      &VERB_PREPROCESS, &VERB_INSPECT, &VERB_INIT, &VERB_DOCTOR, &VERB_BENCH,
 };
 enum { N_VERBS = sizeof VERB / sizeof *VERB };
 
@@ -39,7 +39,7 @@ static void print_help(FILE *f)
     fprintf(f, "\nosler VERB --help     the options of a verb\nosler --version\n");
 }
 
-static const Verb *find_verb(const char *name, Err *err)
+const Verb *find_verb(const char *name, Err *err)
 {
     const char *known[N_VERBS];
     for (int i = 0; i < N_VERBS; i++) {

@@ -3,28 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/html.h"
 #include "eval/results.h"
-
-static void html_text(Buf *b, const char *s)
-{
-    for (; *s; s++) {
-        if (*s == '<') buf_str(b, "&lt;");
-        else if (*s == '>') buf_str(b, "&gt;");
-        else if (*s == '&') buf_str(b, "&amp;");
-        else if (*s == '"') buf_str(b, "&quot;");
-        else buf_byte(b, (unsigned char)*s);
-    }
-}
-
-/* A score as a bar with its interval, drawn 0 to 100 %. */
-static void score_bar(Buf *b, double value, Interval ci)
-{
-    buf_printf(b,
-               "<svg class=\"bar\" viewBox=\"0 0 200 14\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
-               "<rect class=\"track\" width=\"200\" height=\"14\"/><rect class=\"fill\" width=\"%.1f\" height=\"14\"/>"
-               "<path class=\"ci\" d=\"M%.1f 7H%.1fM%.1f 3V11M%.1f 3V11\"/></svg>",
-               200 * value, 200 * ci.lo, 200 * ci.hi, 200 * ci.lo, 200 * ci.hi);
-}
 
 static void tally_row(Buf *b, const char *name, const Tally *t)
 {
@@ -34,7 +14,7 @@ static void tally_row(Buf *b, const char *name, const Tally *t)
                "</th><td class=\"num\">%d</td><td class=\"num\">%.1f</td><td class=\"num ci\">%.1f&ndash;%.1f</td><td "
                "class=\"draw\">",
                t->n, 100 * t->accuracy, 100 * t->ci.lo, 100 * t->ci.hi);
-    score_bar(b, t->accuracy, t->ci);
+    html_score_bar(b, t->accuracy, t->ci);
     buf_printf(b, "</td><td class=\"num\">%d</td><td class=\"num\">%d</td><td class=\"num\">%d</td></tr>\n",
                t->unparsed, t->abstained, t->unended);
 }

@@ -19,7 +19,4 @@ void report_html(Buf *out, const EvalRun *run, const Summary *s, const Compariso
 /* The picture that a reference shows as a data URI, PNG or the file's own bytes; false where it cannot be shown. */
 bool image_data_uri(Buf *out, const char *ref);
 
-/* The unchanging parts of the page (report_page.c). */
-extern const char REPORT_HEAD[], REPORT_CARDS[], REPORT_TAIL[];
-
 #endif

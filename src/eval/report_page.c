@@ -1,5 +1,5 @@
 /* The parts of report.html that are the same for every run: its looks, and the script that lists the responses. */
-#include "eval/report.h"
+#include "eval/html.h"
 
 /* clang-format off */
 const char REPORT_HEAD[] =
