@@ -36,17 +36,52 @@ static void measure_case(Buf *ask, Buf *answer, const Case *c, Rng *rng)
     buf_byte(answer, '.');
 }
 
-/* What an option's letter stands for, or which letter stands for a text. */
-static void spell_case(Buf *ask, Buf *answer, const Case *c, Rng *rng)
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
+
+static void add_options(Buf *ask, const Case *c)
 {
-    int k = (int)rng_below(rng, (uint32_t)c->options);
-    add_markers(ask, c);
-    buf_str(ask, c->question);
     for (int i = 0; i < c->options; i++) buf_printf(ask, "\n%c. %s", 'A' + i, c->option[i]);
-    bool letter = rng_below(rng, 2);
-    if (letter)
-        buf_printf(ask, "\nWhich letter is this: %s?", c->option[k]), buf_byte(answer, (unsigned char)('A' + k));
-    else buf_printf(ask, "\nWhich option is %c?", 'A' + k), buf_str(answer, c->option[k]);
+}
+
+/* Every option's text with its letter, in any order. */
+static void read_letters(Buf *ask, Buf *answer, const Case *c, Rng *rng)
+{
+    int left[MAX_OPTIONS];
+    buf_str(ask, c->question);
+    add_options(ask, c);
+    buf_str(ask, "\nWrite each option with its letter behind it.");
+    for (int i = 0; i < c->options; i++) left[i] = i;
+    for (int n = c->options; n > 0; n--) {
+        int k = (int)rng_below(rng, (uint32_t)n);
+        buf_printf(answer, "%s (%c)%s", c->option[left[k]], 'A' + left[k], n > 1 ? "; " : ".");
+        left[k] = left[n - 1];
+    }
+}
+
+/* The answer to the question by a sentence that states it. */
+static void read_conclusion(Buf *ask, Buf *answer, const Case *c, Rng *rng)
+{
+    buf_str(ask, c->question);
+    add_options(ask, c);
+    buf_printf(ask, "\n%s What follows?", c->conclusion);
+    commit_sentence(answer, c, rng);
+}
+
+/* The sentence that gives the answer; the answer goes between its marks. */
+static void read_answer(Buf *ask, Buf *answer, const Case *c, Rng *rng)
+{
+    commit_sentence(ask, c, rng);
+    buf_str(ask, "\nPut the answer between <answer> and </answer>.");
+    buf_printf(answer, "<answer>%s</answer>", c->answer);
+}
+
+static void read_case(Buf *ask, Buf *answer, const Case *c, Rng *rng)
+{
+    uint32_t exercise = rng_below(rng, 4);
+    if (exercise == 0) read_answer(ask, answer, c, rng);
+    else if (exercise == 1) read_conclusion(ask, answer, c, rng);
+    else if (exercise == 2 || !c->options) measure_case(ask, answer, c, rng);
+    else read_letters(ask, answer, c, rng);
 }
 
 /* ---- notes ------------------------------------------------------------------------------------------------------ */
@@ -76,19 +111,24 @@ static int split_sentences(Span *span, int max, const char *text)
 }
 
 /* The sentences of some reasoning about the case in random order, all but the last one, which gives the answer: words
-   and comparisons, but neither a train of thought nor where it leads. */
+   and comparisons, but neither a train of thought nor where it leads.  Half of them between the marks of thinking. */
 static void note_case(Buf *ask, Buf *answer, const Case *c, Rng *rng)
 {
     enum { MAX_SENTENCES = 64 };
     Span span[MAX_SENTENCES];
+    bool marked = rng_below(rng, 2);
     add_markers(ask, c);
-    buf_printf(ask, "%s\nWrite notes.", c->question);
+    buf_str(ask, c->question);
+    add_options(ask, c);
+    buf_str(ask, marked ? "\nWrite notes between <think> and </think>." : "\nWrite notes.");
+    if (marked) buf_str(answer, "<think>\n");
     int n = split_sentences(span, MAX_SENTENCES, c->reasoning[rng_below(rng, N_STYLES)]) - 1;
-    for (; n > 0; n--) {
+    for (const char *gap = ""; n > 0; n--, gap = " ") {
         int k = (int)rng_below(rng, (uint32_t)n);
-        buf_printf(answer, "%s%.*s", answer->len ? " " : "", span[k].n, span[k].at);
+        buf_printf(answer, "%s%.*s", gap, span[k].n, span[k].at);
         span[k] = span[n - 1];
     }
+    if (marked) buf_str(answer, "\n</think>");
 }
 
 /* ---- all ---------------------------------------------------------------------------------------------------------- */
@@ -104,8 +144,8 @@ void case_messages(Buf *ask, Buf *answer, const Case *c, int style, Rng *rng)
 {
     style = pick_style(c, style, rng);
     if (style == STYLE_CAPTION) describe_case(ask, answer, c, rng);
-    else if (style == STYLE_LETTERS && c->options) spell_case(ask, answer, c, rng);
-    else if (style == STYLE_MEASURE || style == STYLE_LETTERS) measure_case(ask, answer, c, rng);
+    else if (style == STYLE_READING) read_case(ask, answer, c, rng);
+    else if (style == STYLE_MEASURE) measure_case(ask, answer, c, rng);
     else if (style == STYLE_NOTES) note_case(ask, answer, c, rng);
     else answer_case(ask, answer, c, style);
 }

@@ -95,6 +95,7 @@ typedef struct Case {
     int findings;
     const char *caption;
     const char *reasoning[N_STYLES];
+    const char *conclusion; /* the sentence before the answer: "The heart is enlarged." */
     Image image[MAX_IMAGES];
     int images;
     VEC(char *) text; /* owns the strings */
@@ -120,7 +121,7 @@ enum {
     STYLE_DIRECT = N_STYLES, /* the answer alone */
     STYLE_CAPTION,           /* another question: what does the picture show? Not for twins */
     STYLE_MEASURE,           /* another: the findings in their canonical words */
-    STYLE_LETTERS,           /* another: what a letter of the options stands for; without options STYLE_MEASURE */
+    STYLE_READING,           /* another: findings, options' letters or the answer are read off the text */
     STYLE_NOTES,             /* the sentences of some reasoning in random order, without the answer */
     STYLE_SIGHT,             /* the answer or the caption, by chance */
     STYLE_MIXED              /* any Style, by chance */

@@ -40,12 +40,18 @@ void findings_list(Buf *b, const Case *c)
     }
 }
 
-static void add_commit(Buf *b, const Case *c, Rng *rng)
+void commit_sentence(Buf *b, const Case *c, Rng *rng)
 {
     static const char *const SO[] = {"So the answer is", "The answer is", "Answer:", NULL};
-    const char *so = pick(rng, SO);
-    if (c->kind == ASK_CHOICE) buf_printf(b, " %s %s, %s.", so, c->answer, c->answer_text);
-    else buf_printf(b, " %s %s.", so, c->answer);
+    buf_printf(b, "%s %s", pick(rng, SO), c->answer_text);
+    if (c->kind == ASK_CHOICE) buf_printf(b, " (%s)", c->answer);
+    buf_byte(b, '.');
+}
+
+static void add_commit(Buf *b, const Case *c, Rng *rng)
+{
+    buf_byte(b, ' ');
+    commit_sentence(b, c, rng);
 }
 
 static void add_measured(Buf *b, const Case *c)
@@ -156,6 +162,7 @@ void reasoning_make(Case *c, const Thought *h, Rng *rng)
     };
     CHECK(h->problem && h->rule && h->check && h->conclusion && h->steps && h->hypotheses >= 2,
           "%s: an unfinished thought", c->id);
+    c->conclusion = case_say(c, "%s", h->conclusion);
     for (int i = 0; i < N_STYLES; i++) {
         Buf b = {0};
         ADD[i](&b, c, h, rng);

@@ -201,12 +201,12 @@ static void test_same_bits_everywhere(void **state)
         const char *family;
         uint64_t hash;
     } KNOWN[] = {
-        {"chest-heart", UINT64_C(0xc9a37ae6cd26c6bb)},  {"chest-heart-newborn", UINT64_C(0xb887d18a6e3795a7)},
-        {"ecg-adult", UINT64_C(0xa3cb5c1c51cf5f4b)},    {"ecg-infant", UINT64_C(0x3943583f48d3cc89)},
-        {"pneumothorax", UINT64_C(0xee4536b6ad85d471)}, {"growth", UINT64_C(0x8038be0b9fd849fe)},
-        {"ventricles", UINT64_C(0x4e1a292048df697a)},   {"haematoma", UINT64_C(0x718d800defc077bd)},
-        {"optic-disc", UINT64_C(0x8833dfde918616ad)},   {"nodule", UINT64_C(0xa3d6e3f79be2f249)},
-        {"response", UINT64_C(0x4aeacb0031d070a4)},     {"thyroid", UINT64_C(0x23e139637ba77239)},
+        {"chest-heart", UINT64_C(0x4759074a91199443)},  {"chest-heart-newborn", UINT64_C(0x118d4e1c99f03e2b)},
+        {"ecg-adult", UINT64_C(0xb57dc8c8c646dfa5)},    {"ecg-infant", UINT64_C(0xdadc13805edaf2b9)},
+        {"pneumothorax", UINT64_C(0xa38c2ccad0e41121)}, {"growth", UINT64_C(0xae830b8d61310746)},
+        {"ventricles", UINT64_C(0x68dea7f37ec9ca76)},   {"haematoma", UINT64_C(0xd0d0d57ea95f2287)},
+        {"optic-disc", UINT64_C(0xe1d66d313ace47d7)},   {"nodule", UINT64_C(0xc6dcaf5d5fa6e23b)},
+        {"response", UINT64_C(0x372e623fb0972d9a)},     {"thyroid", UINT64_C(0x817cf96252f4b469)},
     };
     size_t n = sizeof KNOWN / sizeof *KNOWN;
     int wrong = 0;
@@ -227,11 +227,12 @@ static void check_words(const Case *c, const Case *twin)
     assert_string_equal(c->caption, twin->caption);
     assert_non_null(strstr(twin->question, c->finding[0].text));
     assert_null(strstr(c->question, c->finding[0].text));
+    char *end = c->kind == ASK_CHOICE ? xasprintf("%s (%s).", c->answer_text, c->answer) : xasprintf("%s.", c->answer);
     for (int i = 0; i < N_STYLES; i++) {
-        const char *last = c->reasoning[i] + strlen(c->reasoning[i]) - strlen(c->answer_text) - 1;
-        assert_memory_equal(last, c->answer_text, strlen(c->answer_text)); /* ends with the answer and a stop */
+        assert_true(str_ends_with(c->reasoning[i], end));
         assert_null(strstr(c->reasoning[i], "(null)"));
     }
+    free(end);
     if (c->kind == ASK_CHOICE) assert_string_equal(c->option[c->answer[0] - 'A'], c->answer_text);
 }
 
