@@ -65,7 +65,7 @@ ISA_amx        := $(ISA_avx512bf16) -mamx-tile -mamx-bf16 -mamx-int8
 VEC := -fno-math-errno -fno-trapping-math -fassociative-math -fno-signed-zeros -freciprocal-math
 
 # ---- sources ---------------------------------------------------------------------------------------------------------
-MODULES ?= base kernels kernels/cpu tensor ops weights model text table image data infer reward train eval api phantom
+MODULES ?= base kernels kernels/cpu tensor ops weights model text table image data infer reward train synth eval api phantom
 TEMPLATES := %_tmpl.c
 SRC   := $(foreach m,$(MODULES),$(filter-out $(TEMPLATES),$(wildcard src/$(m)/*.c)))
 SRCXX := $(if $(call on,GDCM),$(foreach m,$(MODULES),$(wildcard src/$(m)/*.cc)))
