@@ -62,7 +62,7 @@ typedef struct Verb {
 } Verb;
 
 extern const Verb VERB_BENCH, VERB_CHAT, VERB_DATA, VERB_DOCTOR, VERB_EVAL, VERB_GENERATE, VERB_INIT, VERB_INSPECT,
-    VERB_PHANTOM, VERB_PREPROCESS, VERB_RUN, VERB_SCORE, VERB_TOKENIZE, VERB_TRAIN;
+    VERB_PHANTOM, VERB_PREPROCESS, VERB_RUN, VERB_SCORE, VERB_SYNTH, VERB_TOKENIZE, VERB_TRAIN;
 
 /* The verb of that name; NULL with err, which names the nearest. */
 const Verb *find_verb(const char *name, Err *err);

@@ -1,0 +1,146 @@
+#include "synth/candidates.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/map.h"
+#include "table/json_rows.h"
+
+/* ---- files row by row -------------------------------------------------------------------------------------------- */
+
+typedef int TakeRow(void *arg, json_t *row, Err *err);
+
+/* take() of every row, which it may keep (json_incref). */
+static int each_row(const char *path, TakeRow *take, void *arg, Err *err)
+{
+    FileMap m;
+    JsonRows rows;
+    if (file_map(&m, path, err)) return -1;
+    int rc = json_rows_open(&rows, path, (const char *)m.data, m.size, err);
+    json_t *row;
+    Err why = {0};
+    while (rc == 0 && (rc = json_rows_next(&rows, &row, &why, err)) == 1) {
+        char place[512];
+        if (!row) *err = why;
+        rc = row ? take(arg, row, err) : -1;
+        json_decref(row);
+        if (rc) err_context(err, "%s", row_place(place, sizeof place, rows.at));
+    }
+    file_unmap(&m);
+    return rc;
+}
+
+static const char *need_text(const json_t *row, const char *key, Err *err)
+{
+    const char *s = json_string_value(json_object_get(row, key));
+    if (!s) err_set(err, "\"%s\" is missing or no text", key);
+    return s;
+}
+
+/* ---- cases ------------------------------------------------------------------------------------------------------- */
+
+typedef struct Loading {
+    Candidates *c;
+    int cap;
+    Map by_id;
+} Loading;
+
+static int take_case(void *arg, json_t *row, Err *err)
+{
+    Loading *l = arg;
+    const char *id = need_text(row, "id", err);
+    if (!id) return -1;
+    if (l->c->n == l->cap) {
+        l->cap = l->cap ? 2 * l->cap : 256;
+        l->c->at = xrealloc(l->c->at, (size_t)l->cap * sizeof *l->c->at);
+    }
+    map_set_str(&l->by_id, id, l->c->n);
+    l->c->at[l->c->n++] = (CandidateCase){.row = json_incref(row)};
+    return 0;
+}
+
+static int question_of(Question *q, const json_t *row, Err *err)
+{
+    const char *kind = need_text(row, "kind", err), *answer = kind ? need_text(row, "answer", err) : NULL;
+    if (!answer) return -1;
+    int known = answer_kind_parse(kind);
+    if (known < 0) return err_set(err, "unknown kind \"%s\"", kind);
+    *q = (Question){.kind = (AnswerKind)known,
+                    .question = json_string_value(json_object_get(row, "question")),
+                    .gold = answer,
+                    .tolerance = json_number_value(json_object_get(row, "tolerance"))};
+    for (char letter[2] = "A"; q->n_options < ANSWER_MAX_OPTIONS; letter[0]++) {
+        const char *text = json_string_value(json_object_get(json_object_get(row, "options"), letter));
+        if (!text) break;
+        q->option[q->n_options++] = text;
+    }
+    return question_check(q, err);
+}
+
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
+
+static int judge_candidate(Candidate *a, const CandidateCase *c, Err *err)
+{
+    KnownFinding finding[16];
+    Question q;
+    int n = known_findings(finding, 16, c->row, err);
+    if (n < 0 || question_of(&q, c->row, err)) return -1;
+    rule_judge(&a->score, &(KnownCase){&q, finding, n}, a->text, strlen(a->text));
+    return 0;
+}
+
+static int take_answer(void *arg, json_t *row, Err *err)
+{
+    Loading *l = arg;
+    int64_t at;
+    const char *id = need_text(row, "id", err), *text = id ? need_text(row, "response", err) : NULL;
+    const char *prompt = json_string_value(json_object_get(row, "prompt"));
+    if (!text) return -1;
+    if (!map_get_str(&l->by_id, id, &at)) return err_set(err, "an answer to \"%s\", which is not in the data", id);
+    CandidateCase *c = &l->c->at[at];
+    if (prompt && !c->prompt) c->prompt = xstrdup(prompt);
+    const json_t *tokens = json_object_get(row, "tokens");
+    Candidate a = {.text = xstrdup(text),
+                   .draw = (int)json_integer_value(json_object_get(row, "draw")),
+                   .length = tokens ? (int)json_integer_value(tokens) : (int)strlen(text)};
+    vec_push(&c->answer, a);
+    return judge_candidate(&c->answer.at[c->answer.n - 1], c, err);
+}
+
+int candidates_load(Candidates *c, const char *data, const char *samples, Err *err)
+{
+    char *whole = realpath(data, NULL);
+    *c = (Candidates){.folder = path_dirname(whole ? whole : data)};
+    free(whole);
+    Loading l = {.c = c};
+    int rc = each_row(data, take_case, &l, err);
+    if (rc == 0) rc = each_row(samples, take_answer, &l, err);
+    map_release(&l.by_id);
+    if (rc) candidates_release(c);
+    return rc;
+}
+
+void candidates_release(Candidates *c)
+{
+    for (int i = 0; i < c->n; i++) {
+        CandidateCase *k = &c->at[i];
+        for (int a = 0; a < k->answer.n; a++) {
+            free(k->answer.at[a].text);
+            mmrp_release(&k->answer.at[a].score);
+        }
+        free(k->answer.at);
+        free(k->prompt);
+        json_decref(k->row);
+    }
+    free(c->at);
+    free(c->folder);
+    *c = (Candidates){0};
+}
+
+int candidates_right(const CandidateCase *c)
+{
+    int right = 0;
+    for (int i = 0; i < c->answer.n; i++) right += c->answer.at[i].score.correct;
+    return right;
+}

@@ -1,0 +1,41 @@
+/*
+ * candidates.h - answers that a model gave to cases with known findings, judged.
+ *
+ *   Candidates all;
+ *   if (candidates_load(&all, "pref/data.jsonl", "runs/answers/samples.jsonl", err)) ...
+ *   all.at[i].answer[k].score ...
+ *   candidates_release(&all);
+ *
+ * The cases come from `osler phantom`, the answers from `osler eval --n K` (samples.jsonl).
+ */
+#ifndef OSLER_SYNTH_CANDIDATES_H
+#define OSLER_SYNTH_CANDIDATES_H
+
+#include "synth/mmrp.h"
+
+typedef struct Candidate {
+    char *text;
+    int draw, length; /* length: tokens, or bytes where the file does not tell */
+    MmrpScore score;
+} Candidate;
+
+typedef struct CandidateCase {
+    json_t *row;  /* of the data file */
+    char *prompt; /* what the model was asked, with image markers */
+    VEC(Candidate) answer;
+} CandidateCase;
+
+typedef struct Candidates {
+    CandidateCase *at; /* in the order of the data file */
+    int n;
+    char *folder; /* of the data file, absolute: its pictures' names begin there */
+} Candidates;
+
+/* Errors carry file and line: a row without findings, an answer to no case. */
+int candidates_load(Candidates *c, const char *data, const char *samples, Err *err);
+void candidates_release(Candidates *c);
+
+/* Right answers of a case. */
+int candidates_right(const CandidateCase *c);
+
+#endif
