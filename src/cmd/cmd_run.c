@@ -72,8 +72,9 @@ static int note_stage(const Stage *s, const char *key, bool finished, double sec
 {
     json_t *options = json_object(), *j;
     for (int i = 0; i < s->key.n; i++) json_object_set_new(options, s->key.at[i], json_string(s->value.at[i]));
-    j = json_pack("{s:s, s:s, s:s, s:s*, s:o, s:b, s:f}", "osler", OSLER_VERSION, "key", key, "verb", s->verb->name,
-                  "recipe", s->recipe, "with", options, "finished", finished, "seconds", seconds);
+    j = json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:o, s:b, s:f}", "osler", OSLER_VERSION, "key", key, "verb",
+                  s->verb->name, "do", s->task, "recipe", s->recipe, "with", options, "finished", finished, "seconds",
+                  seconds);
     char *text = json_dumps(j, JSON_INDENT(2)), *path = path_join(s->folder, "stage.json");
     int rc = dir_create(s->folder, err) || file_save(path, text, strlen(text), err) ? -1 : 0;
     free(path);
@@ -94,11 +95,12 @@ static void on_signal(int sig)
 /* osler VERB [RECIPE] key=value ... out=FOLDER [more] */
 static char **command_of(const Stage *s, const char *more)
 {
-    char **argv = xcalloc((size_t)s->key.n + 6, sizeof *argv);
+    char **argv = xcalloc((size_t)s->key.n + 7, sizeof *argv);
     int n = 0;
     argv[n++] = xstrdup("osler");
     argv[n++] = xstrdup(s->verb->name);
     if (s->recipe) argv[n++] = xstrdup(s->recipe);
+    if (s->task) argv[n++] = xstrdup(s->task);
     for (int i = 0; i < s->key.n; i++) argv[n++] = xasprintf("%s=%s", s->key.at[i], s->value.at[i]);
     argv[n++] = xasprintf("out=%s", s->folder);
     if (more) argv[n++] = xstrdup(more);
@@ -186,7 +188,9 @@ static void print_stage(const Pipeline *p, int i, StageState is)
                                        [STAGE_OTHER] = "to do again: its inputs have changed",
                                        [STAGE_FOREIGN] = "its folder was not made by a pipeline"};
     const Stage *s = &p->stage[i];
-    printf("%d. %s: osler %s%s%s", i + 1, s->name, s->verb->name, s->recipe ? " " : "", s->recipe ? s->recipe : "");
+    printf("%d. %s: osler %s", i + 1, s->name, s->verb->name);
+    if (s->recipe) printf(" %s", s->recipe);
+    if (s->task) printf(" %s", s->task);
     for (int k = 0; k < s->key.n; k++) printf(" %s=%s", s->key.at[k], s->value.at[k]);
     printf(" out=%s\n   %s\n", s->folder, SAYS[is]);
 }

@@ -161,32 +161,35 @@ static int read_options(Stage *s, const Pipeline *p, const Yaml *with, Err *err)
     return 0;
 }
 
-static int read_recipe(Stage *s, const Pipeline *p, const Yaml *recipe, Err *err)
+/* A text that may be absent. */
+static int read_text(char **text, const Pipeline *p, const Yaml *y, Err *err)
 {
-    if (!recipe) return 0;
-    Buf path = {0};
-    int rc = expand_value(&path, p, recipe, err);
-    if (rc == 0) s->recipe = xstrdup(path.data ? path.data : "");
-    buf_release(&path);
+    if (!y) return 0;
+    Buf b = {0};
+    int rc = expand_value(&b, p, y, err);
+    if (rc == 0) *text = xstrdup(b.data ? b.data : "");
+    buf_release(&b);
     return rc;
 }
 
 static int read_stage(Stage *s, Pipeline *p, const Yaml *y, Err *err)
 {
-    static const char *const KEY[] = {"name", "verb", "recipe", "with"};
+    static const char *const KEY[] = {"name", "verb", "do", "recipe", "with"};
     const char *name, *verb;
     *s = (Stage){.line = y->line};
     if (y->kind != YAML_MAP) {
         err_set(err, "a stage is a map with name, verb and with");
         return place(err, p, y->line);
     }
-    if (check_keys(p, y, KEY, 4, err) || need_text(&name, p, y, "name", err) || need_text(&verb, p, y, "verb", err) ||
+    if (check_keys(p, y, KEY, 5, err) || need_text(&name, p, y, "name", err) || need_text(&verb, p, y, "verb", err) ||
         check_name(p, y, name, err))
         return -1;
     if (!(s->verb = find_verb(verb, err))) return place(err, p, y->line);
     s->name = xstrdup(name);
     s->folder = path_join(p->out, name);
-    if (read_recipe(s, p, yaml_get(y, "recipe"), err) || read_options(s, p, yaml_get(y, "with"), err)) return -1;
+    if (read_text(&s->task, p, yaml_get(y, "do"), err) || read_text(&s->recipe, p, yaml_get(y, "recipe"), err) ||
+        read_options(s, p, yaml_get(y, "with"), err))
+        return -1;
     define(p, s->name, s->folder);
     return 0;
 }
@@ -274,6 +277,7 @@ void pipeline_release(Pipeline *p)
         Stage *s = &p->stage[i];
         free(s->name);
         free(s->folder);
+        free(s->task);
         free(s->recipe);
         strlist_release(&s->key);
         strlist_release(&s->value);

@@ -13,6 +13,10 @@
  *       verb: train
  *       recipe: recipes/demo/elicit.yaml   optional
  *       with: {model: $model, data: $text/data.jsonl}
+ *     - name: pairs
+ *       verb: synth
+ *       do: prefer                         of verbs with several tasks
+ *       with: {data: $cases/data.jsonl, samples: $answers/samples.jsonl}
  *
  * $name and ${name} stand for a variable or for the folder of an earlier stage, $$ for a dollar.  A stage writes into
  * out/NAME, which it gets as the option `out`.
@@ -31,6 +35,7 @@
 typedef struct Stage {
     char *name, *folder;
     const Verb *verb;
+    char *task;         /* of verbs that have several: "prefer" of synth; NULL: none */
     char *recipe;       /* NULL: none */
     StrList key, value; /* options, resolved; a list's items with commas between them */
     int line;

@@ -117,6 +117,7 @@ int stage_key(char hex[SHA256_HEX], const Pipeline *p, int stage, char (*key)[SH
     sha256_init(&s);
     add_text(&s, OSLER_VERSION);
     add_text(&s, g->verb->name);
+    if (g->task) add_text(&s, g->task);
     if (g->recipe && add_item(&s, p, stage, g->recipe, key, err)) return err_context(err, "stage %s: recipe", g->name);
     for (int i = 0; i < g->key.n; i++)
         if (add_option(&s, p, stage, i, key, err)) return -1;

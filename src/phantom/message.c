@@ -84,6 +84,13 @@ static void read_case(Buf *ask, Buf *answer, const Case *c, Rng *rng)
     else read_letters(ask, answer, c, rng);
 }
 
+/* Only those with letters, where there are options. */
+static void letter_case(Buf *ask, Buf *answer, const Case *c, Rng *rng)
+{
+    if (rng_below(rng, 2) || !c->options) read_conclusion(ask, answer, c, rng);
+    else read_letters(ask, answer, c, rng);
+}
+
 /* ---- notes ------------------------------------------------------------------------------------------------------ */
 
 /* The end of the sentence at `s`: behind its full stop, or at the end of its line. */
@@ -145,6 +152,7 @@ void case_messages(Buf *ask, Buf *answer, const Case *c, int style, Rng *rng)
     style = pick_style(c, style, rng);
     if (style == STYLE_CAPTION) describe_case(ask, answer, c, rng);
     else if (style == STYLE_READING) read_case(ask, answer, c, rng);
+    else if (style == STYLE_LETTERS) letter_case(ask, answer, c, rng);
     else if (style == STYLE_MEASURE) measure_case(ask, answer, c, rng);
     else if (style == STYLE_NOTES) note_case(ask, answer, c, rng);
     else answer_case(ask, answer, c, style);
