@@ -84,10 +84,27 @@ static void read_case(Buf *ask, Buf *answer, const Case *c, Rng *rng)
     else read_letters(ask, answer, c, rng);
 }
 
-/* Only those with letters, where there are options. */
+/* Every letter with its option's text: in order, or in any. */
+static void read_options(Buf *ask, Buf *answer, const Case *c, bool in_order, Rng *rng)
+{
+    int left[MAX_OPTIONS];
+    buf_str(ask, c->question);
+    add_options(ask, c);
+    buf_printf(ask, "\nWrite each letter with its option behind it%s.", in_order ? "" : ", in any order");
+    for (int i = 0; i < c->options; i++) left[i] = i;
+    for (int i = 0, n = c->options; i < c->options; i++, n--) {
+        int k = in_order ? 0 : (int)rng_below(rng, (uint32_t)n);
+        buf_printf(answer, "%c. %s%s", 'A' + left[k], c->option[left[k]], n > 1 ? "; " : ".");
+        for (; k + 1 < n; k++) left[k] = left[k + 1];
+    }
+}
+
+/* Exercises with letters, from copying to finding, where there are options. */
 static void letter_case(Buf *ask, Buf *answer, const Case *c, Rng *rng)
 {
-    if (rng_below(rng, 2) || !c->options) read_conclusion(ask, answer, c, rng);
+    uint32_t exercise = rng_below(rng, 6);
+    if (exercise == 0 || !c->options) read_conclusion(ask, answer, c, rng);
+    else if (exercise <= 2) read_options(ask, answer, c, exercise == 1, rng);
     else read_letters(ask, answer, c, rng);
 }
 

@@ -122,7 +122,7 @@ enum {
     STYLE_CAPTION,           /* another question: what does the picture show? Not for twins */
     STYLE_MEASURE,           /* another: the findings in their canonical words */
     STYLE_READING,           /* another: findings, options' letters or the answer are read off the text */
-    STYLE_LETTERS,           /* those of the exercises that are about options' letters, or the answer */
+    STYLE_LETTERS,           /* exercises with options' letters, from copying to finding */
     STYLE_NOTES,             /* the sentences of some reasoning in random order, without the answer */
     STYLE_SIGHT,             /* the answer or the caption, by chance */
     STYLE_MIXED              /* any Style, by chance */

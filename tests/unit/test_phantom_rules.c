@@ -410,11 +410,13 @@ static void check_reading(const Case *c, int style, Rng *rng)
     } else if (strstr(ask.data, "What follows?")) {
         assert_non_null(strstr(ask.data, c->conclusion));
         assert_non_null(strstr(answer.data, c->answer_text));
-    } else if (strstr(ask.data, "Write each option"))
+    } else if (strstr(ask.data, "Write each "))
         for (int i = 0; i < c->options; i++) {
-            char *lettered = xasprintf("%s (%c)", c->option[i], 'A' + i);
-            assert_non_null(strstr(answer.data, lettered));
-            free(lettered);
+            bool first = strstr(ask.data, "Write each letter") != NULL;
+            char *both =
+                first ? xasprintf("%c. %s", 'A' + i, c->option[i]) : xasprintf("%s (%c)", c->option[i], 'A' + i);
+            assert_non_null(strstr(answer.data, both));
+            free(both);
         }
     else assert_non_null(strstr(answer.data, c->finding[0].text));
     buf_release(&ask);
