@@ -1,4 +1,4 @@
-# Osler. `make` builds, `make check` tests, `make slices` trains; each sets up what it needs. `make help` lists the rest.
+# Osler. `make` builds, `make check` tests, `make demo` trains; each sets up what it needs. `make help` lists the rest.
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -87,13 +87,14 @@ LIB_OBJ := $(OBJ) $(TMPL_OBJ)
 CMD_SRC := $(wildcard src/cmd/*.c)
 CMD_OBJ := $(CMD_SRC:src/%.c=$(BUILD)/%.o)
 
-.PHONY: all features help deps check check-all test longest layers format fuzz phantom-base slices install clean FORCE
+.PHONY: all features help deps check check-all test longest layers format fuzz demo phantom-base slices install clean FORCE
 all: features $(BUILD)/osler $(BUILD)/libosler.so
 
 help:
 	@echo "make                     the program ($(BUILD)/osler) and the library"
 	@echo "make check               installs what is missing, builds, runs every test and check"
-	@echo "make phantom-base        trains a small model from random weights to see phantom cases (40 minutes, demo/base/)"
+	@echo "make demo                teaches a small model that sees to reason, and shows what that brings (demo/clinic/)"
+	@echo "make phantom-base        trains that small model again, from random weights (45 minutes, demo/base/)"
 	@echo "make slices              an example: a tiny model learns real brain slices (demo/slices/)"
 	@echo "make test T=tokenizer    runs the test programs whose path holds the word"
 	@echo "make fuzz T=json SECONDS=60    fuzzes one parser (clang)"
@@ -225,6 +226,9 @@ KERNEL_FLAGS := $(if $(filter x86_64,$(ARCH)),$(ISA_avx512) $(DTYPE_f32) -DSUFFI
 $(BUILD)/atlas: recipes/slices/atlas.c $(BUILD)/libosler.a
 	$(call say,LINK,$@)
 	$(Q)$(call link_test,$<)
+demo: deps
+	@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) all
+	@OSLER=$(BUILD)/osler recipes/demo/run.sh
 phantom-base: deps
 	@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) all
 	@OSLER=$(BUILD)/osler recipes/demo/base.sh
