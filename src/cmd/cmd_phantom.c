@@ -24,8 +24,9 @@ static const Opt TABLE[] = {
     {"shift", OPT_BOOL, AT(shift), .def = "false", .help = "another scanner: noise, contrast, blur, scale"},
     {"twin", OPT_BOOL, AT(twin), .def = "false", .help = "text twins: the findings in words and no picture"},
     {"style", OPT_ENUM, AT(style), .def = "auto",
-     .choices = "auto|direct|caption|measure|reading|letters|notes|sight|plain|orchestrated|differential|intuitive|analytical|"
-                "bayesian|mixed",
+     .choices =
+         "auto|direct|caption|measure|reading|letters|notes|sight|plain|orchestrated|differential|intuitive|analytical|"
+         "bayesian|mixed",
      .help = "of the assistant's message: the answer alone, a description, the findings, exercises in reading, "
              "sentences in random order, direct or caption by chance, worked reasoning; auto: sight in base, "
              "orchestrated in sft and text, else "
