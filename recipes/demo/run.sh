@@ -11,8 +11,8 @@ out=${OUT:-demo/clinic} cases=${CASES:-2000} test=${TEST:-1200} seed=${SEED:-1}
 osler=${OSLER:-build/osler}
 base=recipes/demo/phantom-base
 begin=$SECONDS
-rm -rf "$out"
 mkdir -p "$out"
+(cd "$out" && rm -rf sft test base-direct base-think reason reason-direct reason-think report.html)
 
 say() { echo; echo "== $(((SECONDS - begin) / 60)):$(printf %02d $(((SECONDS - begin) % 60)))  $*"; }
 

@@ -101,13 +101,35 @@ static void test_slices(void **state)
     free(build);
 }
 
+/* The demos of the phantom clinic, with a few cases and steps. */
+static void check_demo(const char *script, const char *with, const char *made)
+{
+    const char *osler = getenv("OSLER");
+    char *dir = scratch_new(), *out = xmalloc(1 << 16);
+    char *command = xasprintf("OSLER=%s OUT=%s/demo %s recipes/demo/%s max_steps=2", osler ? osler : "build/osler", dir,
+                              with, script);
+    if (run(out, 1 << 16, command)) fail_msg("%s", out);
+    char *path = xasprintf("%s/demo/%s", dir, made);
+    assert_true(file_exists(path));
+    free(path);
+    free(command);
+    free(out);
+    scratch_free(dir);
+}
+
+static void test_demos(void **state)
+{
+    (void)state;
+    check_demo("run.sh", "CASES=24 TEST=12", "report.html");
+    check_demo("base.sh", "PERCENT=1 TEST=12", "eval-all/report.html");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_finetune),
-        cmocka_unit_test(test_score_is_repeatable),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_finetune), cmocka_unit_test(test_score_is_repeatable),
+        cmocka_unit_test(test_errors),   cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_demos),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
