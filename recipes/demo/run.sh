@@ -24,7 +24,7 @@ examine() { # PROMPT NAME OPTION...
 say "cases: $cases to learn from, with worked reasoning; $test others to be examined with (their own random numbers)"
 "$osler" phantom --split sft --n "$cases" --seed "$seed" --out "$out/sft"
 "$osler" phantom --split test --n "$test" --seed "$seed" --out "$out/test"
-grep '^Without looking' -A 1 "$out/test/README.md"
+sed -n '/^Without looking/{N;s/\n/ /;s/ Both are.*//;p}' "$out/test/README.md"
 
 say "before: $base answers at once, and after thinking"
 examine direct base-direct --model $base
