@@ -32,7 +32,10 @@ static int parse(void *opts, int argc, char **argv, StrList *operands, Err *err)
     (void)err;
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
-        if (!strcmp(word, "--help") || !strcmp(word, "-h")) return 1;
+        if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
+            strlist_release(&o->set);
+            return 1;
+        }
         if (!strcmp(word, "--dry-run") || !strcmp(word, "--dry_run")) {
             o->dry_run = true;
             continue;
@@ -86,10 +89,13 @@ static int note_stage(const Stage *s, const char *key, bool finished, double sec
 /* ---- a stage in a process of its own ----------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t interrupted;
+static volatile pid_t child; /* 0: none */
 
+/* The stage ends in its own way, and its end is waited for; a Ctrl-C has reached it already. */
 static void on_signal(int sig)
 {
-    interrupted = sig; /* the stage has got it as well; its end is waited for */
+    interrupted = sig;
+    if (child && sig == SIGTERM) kill(child, sig);
 }
 
 /* osler VERB [RECIPE] key=value ... out=FOLDER [more] */
@@ -118,8 +124,10 @@ static int run_child(char **argv, Err *err)
         _exit(127);
     }
     int status;
+    child = pid;
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR) return err_errno(err, "waitpid");
+    child = 0;
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
@@ -138,7 +146,9 @@ static int clear_folder(const Stage *s, StageState is, Err *err)
         err_set(err, "stage %s: %s is there and was not made by a pipeline", s->name, s->folder);
         return err_hint(err, "move it away, or give another out=");
     }
-    return is == STAGE_OTHER ? dir_remove(s->folder, err) : 0;
+    if (is != STAGE_OTHER) return 0;
+    log_note("its inputs have changed: %s is emptied", s->folder);
+    return dir_remove(s->folder, err);
 }
 
 static int run_stage(const Pipeline *p, int i, const char *key, StageState is, Err *err)
@@ -150,8 +160,10 @@ static int run_stage(const Pipeline *p, int i, const char *key, StageState is, E
     double begin = now_seconds();
     int status = run_command(s, NULL, err);
     if (status < 0) return -1;
-    if (status == 0 && !interrupted) return note_stage(s, key, true, now_seconds() - begin, err);
-    err_set(err, "stage %s ended with status %d", s->name, status);
+    if (status == 0 && note_stage(s, key, true, now_seconds() - begin, err)) return -1;
+    if (status == 0 && !interrupted) return 0;
+    if (status) err_set(err, "stage %s ended with status %d", s->name, status);
+    else err_set(err, "stopped by a signal after stage %s", s->name);
     return err_hint(err, "the same command goes on from there");
 }
 
@@ -173,10 +185,10 @@ static int run_stages(const Pipeline *p, char (*key)[SHA256_HEX], Err *err)
 static bool is_ready(const Pipeline *p, int stage, char (*key)[SHA256_HEX])
 {
     const Stage *s = &p->stage[stage];
-    for (int i = 0; i < stage; i++)
-        for (int k = 0; k < s->key.n; k++)
-            if (strstr(s->value.at[k], p->stage[i].folder) && stage_state(&p->stage[i], key[i]) != STAGE_DONE)
-                return false;
+    for (int k = 0; k < s->key.n; k++) {
+        int from = stage_of(p, stage, s->value.at[k]);
+        if (from >= 0 && stage_state(&p->stage[from], key[from]) != STAGE_DONE) return false;
+    }
     return true;
 }
 

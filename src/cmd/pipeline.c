@@ -150,6 +150,10 @@ static int read_options(Stage *s, const Pipeline *p, const Yaml *with, Err *err)
     }
     for (int i = 0; i < with->n; i++) {
         Buf value = {0};
+        if (!strcmp(with->key[i], "out") || !strcmp(with->key[i], "output_dir")) {
+            err_set(err, "a stage writes into its own folder, %s", s->folder);
+            return place(err, p, with->item[i]->line);
+        }
         int rc = expand_value(&value, p, with->item[i], err);
         if (rc == 0) {
             strlist_add(&s->key, with->key[i]);

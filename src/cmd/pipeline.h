@@ -52,6 +52,9 @@ typedef struct Pipeline {
 int pipeline_load(Pipeline *p, const char *path, const StrList *set, Err *err);
 void pipeline_release(Pipeline *p);
 
+/* The stage before `stage` in whose folder the path lies, -1: none. */
+int stage_of(const Pipeline *p, int stage, const char *path);
+
 /*
  * What decides the outcome of a stage: program version, verb, options, and the contents of every file and folder that
  * an option names; of an earlier stage's folder the key of that stage, given in key[0..stage).  -1 where a file is

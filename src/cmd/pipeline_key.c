@@ -42,8 +42,7 @@ static int add_contents(Sha256 *s, const char *path, Err *err)
 
 /* ---- options ----------------------------------------------------------------------------------------------------- */
 
-/* The stage before `stage` in whose folder the path lies, -1: none. */
-static int stage_of(const Pipeline *p, int stage, const char *path)
+int stage_of(const Pipeline *p, int stage, const char *path)
 {
     for (int i = 0; i < stage; i++) {
         size_t n = strlen(p->stage[i].folder);

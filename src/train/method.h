@@ -12,8 +12,8 @@
 
 #include <jansson.h>
 
+#include "data/batch.h"
 #include "data/encode.h"
-#include "data/pack.h"
 #include "train/train_options.h"
 
 /* Sums over a step; report() turns them into log entries. */
