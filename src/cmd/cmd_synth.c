@@ -20,9 +20,9 @@ static const Opt TABLE[] = {
     {"samples", OPT_PATH, AT(samples), .required = true, .help = "answers to them: samples.jsonl of osler eval --n K"},
     {"without", OPT_LIST, AT(without),
      .help = "criteria that do not count: consistency, image_use, no_hallucination, reflection"},
-    {"blind", OPT_PATH, AT(blind), .group = "Pairs (prefer)",
+    {"out", OPT_PATH, AT(out), .help = "folder to write: judge scores.jsonl; prefer data.jsonl, report.json"},
+    {"blind", OPT_PATH, AT(blind), .group = "Pairs (prefer only)",
      .help = "answers to the same cases without their pictures: what they get right needs no picture"},
-    {"out", OPT_PATH, AT(out), .help = "folder to write: data.jsonl, report.json"},
     {"n", OPT_INT, AT(n), .def = "1500", .min = 1, .max = 1e8, .help = "pairs at most"},
     {"gap", OPT_INT, AT(gap), .def = "2", .min = 1, .max = 8, .help = "points between chosen and rejected, at least"},
     {"bad_reasoning", OPT_REAL, AT(bad_reasoning), .def = "0.3", .min = 0, .max = 1,
@@ -126,7 +126,8 @@ static int run(void *opts, const StrList *operands, Err *err)
     if (read_criteria(&mask, &o->without, err) || candidates_load(&c, o->data, o->samples, err)) return -1;
     int rc = 0;
     if (pairs) rc = prefer(o, &c, mask, err);
-    else print_means(&c, mask);
+    else if (o->out) rc = candidates_write(o->out, &c, err);
+    if (rc == 0 && !pairs) print_means(&c, mask);
     candidates_release(&c);
     return rc;
 }

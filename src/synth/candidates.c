@@ -138,6 +138,41 @@ void candidates_release(Candidates *c)
     *c = (Candidates){0};
 }
 
+json_t *candidate_scores(const Candidate *a)
+{
+    json_t *j = json_object();
+    for (int k = 0; k < MMRP_CRITERIA; k++) {
+        json_object_set_new(j, MMRP_NAME[k], json_integer(a->score.score[k]));
+        if (!a->score.span[k]) continue;
+        char *key = xasprintf("%s_span", MMRP_NAME[k]);
+        json_object_set_new(j, key, json_string(a->score.span[k]));
+        free(key);
+    }
+    json_object_set_new(j, "correct", json_boolean(a->score.correct));
+    json_object_set_new(j, "draw", json_integer(a->draw));
+    return j;
+}
+
+int candidates_write(const char *dir, const Candidates *c, Err *err)
+{
+    FileWriter w;
+    if (dir_create(dir, err)) return -1;
+    char *path = path_join(dir, "scores.jsonl");
+    int rc = file_create(&w, path, err);
+    free(path);
+    if (rc) return -1;
+    for (int i = 0; i < c->n; i++)
+        for (int k = 0; k < c->at[i].answer.n; k++) {
+            json_t *row = candidate_scores(&c->at[i].answer.at[k]);
+            json_object_set(row, "id", json_object_get(c->at[i].row, "id"));
+            char *line = json_dumps(row, JSON_COMPACT);
+            file_printf(&w, "%s\n", line);
+            free(line);
+            json_decref(row);
+        }
+    return file_commit(&w, err);
+}
+
 int candidates_right(const CandidateCase *c)
 {
     int right = 0;

@@ -35,6 +35,11 @@ typedef struct Candidates {
 int candidates_load(Candidates *c, const char *data, const char *samples, Err *err);
 void candidates_release(Candidates *c);
 
+/* dir/scores.jsonl: a line for each answer: {"id", "draw", "correct", each criterion, "<criterion>_span"}. */
+int candidates_write(const char *dir, const Candidates *c, Err *err);
+/* An answer's scores as JSON. */
+json_t *candidate_scores(const Candidate *a);
+
 /* Right answers of a case. */
 int candidates_right(const CandidateCase *c);
 

@@ -205,21 +205,6 @@ void prefer_release(PreferResult *r)
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
-static json_t *scores_of(const Candidate *a)
-{
-    json_t *j = json_object();
-    for (int k = 0; k < MMRP_CRITERIA; k++) {
-        json_object_set_new(j, MMRP_NAME[k], json_integer(a->score.score[k]));
-        if (!a->score.span[k]) continue;
-        char *key = xasprintf("%s_span", MMRP_NAME[k]);
-        json_object_set_new(j, key, json_string(a->score.span[k]));
-        free(key);
-    }
-    json_object_set_new(j, "correct", json_boolean(a->score.correct));
-    json_object_set_new(j, "draw", json_integer(a->draw));
-    return j;
-}
-
 /* Pictures' names are relative to the data file; here they become whole. */
 static json_t *pictures_of(const CandidateCase *c, const char *folder)
 {
@@ -242,8 +227,8 @@ static json_t *pair_row(const PreferPair *p, const CandidateCase *c, const char 
     return json_pack("{s:O, s:[{s:s, s:s}], s:o, s:s, s:s, s:s, s:{s:o, s:o}}", "id", json_object_get(c->row, "id"),
                      "messages", "role", "user", "content", prompt ? prompt : "", "images", pictures_of(c, folder),
                      "chosen", good->text, "rejected", bad->text, "rejected_for",
-                     p->right ? "bad reasoning" : "wrong answer", "mmrp", "chosen", scores_of(good), "rejected",
-                     scores_of(bad));
+                     p->right ? "bad reasoning" : "wrong answer", "mmrp", "chosen", candidate_scores(good), "rejected",
+                     candidate_scores(bad));
 }
 
 static json_t *report_of(const PreferResult *r)

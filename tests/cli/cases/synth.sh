@@ -21,6 +21,8 @@ say() { # ID DRAW ANSWER TOKENS REASONING
 { say blind 0 yes 40 "$good"; say blind 1 yes 40 "$good"; say mixed 0 no 40 "$wrong"; } >"$SCRATCH/blind.jsonl"
 run synth judge --data "$SCRATCH/cases.jsonl" --samples "$SCRATCH/samples.jsonl"
 run synth judge --data "$SCRATCH/cases.jsonl" --samples "$SCRATCH/samples.jsonl" --without reflection,image_use
+run synth judge --data "$SCRATCH/cases.jsonl" --samples "$SCRATCH/blind.jsonl" --out "$SCRATCH/j" --without reflection
+show "$SCRATCH/j/scores.jsonl"
 run synth prefer --data "$SCRATCH/cases.jsonl" --samples "$SCRATCH/samples.jsonl" --blind "$SCRATCH/blind.jsonl" --length_balance 1 --out "$SCRATCH/p"
 show "$SCRATCH/p/data.jsonl"
 show "$SCRATCH/p/report.json"
