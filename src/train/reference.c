@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -9,13 +10,13 @@
 #include "base/progress.h"
 #include "train/dpo.h"
 
-/* ---- the file: a line that says what it is for, then a line for each sample -------------------------------------- */
+/* ---- the file: a line that says what it is for and whether it is whole, then a line for each sample --------------- */
 
-static int save(const Reference *r, const ReferenceJob *job, Err *err)
+static int save(const Reference *r, const ReferenceJob *job, bool whole, Err *err)
 {
     Buf b = {0};
     char *head = json_dumps(job->inputs, JSON_COMPACT | JSON_SORT_KEYS);
-    buf_printf(&b, "%s\n", head);
+    buf_printf(&b, "{\"whole\": %s, \"inputs\": %s}\n", whole ? "true" : "false", head);
     for (int i = 0; i < r->n; i++)
         if (!isnan(r->logp[i].at[0]))
             buf_printf(&b, "{\"sample\": %d, \"chosen\": %.17g, \"rejected\": %.17g}\n", i, r->logp[i].at[0],
@@ -39,30 +40,31 @@ static bool take_line(Reference *r, const char *line, size_t n)
     return true;
 }
 
-static bool same_inputs(const ReferenceJob *job, const char *line, size_t n)
+/* True where the head is of these inputs. */
+static bool take_head(bool *whole, const ReferenceJob *job, const char *line, size_t n)
 {
     json_t *head = json_loadb(line, n, 0, NULL);
-    bool same = head && json_equal(head, job->inputs);
+    bool same = head && json_equal(json_object_get(head, "inputs"), job->inputs);
+    *whole = same && json_is_true(json_object_get(head, "whole"));
     json_decref(head);
     return same;
 }
 
-/* What an earlier start of this run has written; false where there is nothing that fits. */
+/* What an earlier start of this run has written; true where nothing is missing. */
 static bool load(Reference *r, const ReferenceJob *job)
 {
     FileMap m;
     Err none = {0};
     if (!file_exists(job->path) || file_map(&m, job->path, &none)) return false;
-    bool good = true;
-    int lines = 0;
-    for (size_t at = 0; good && at < m.size; lines++) {
+    bool good = true, whole = false;
+    for (size_t at = 0; good && at < m.size;) {
         const char *line = (const char *)m.data + at, *end = memchr(line, '\n', m.size - at);
         size_t n = end ? (size_t)(end - line) : m.size - at;
-        good = end && (lines ? take_line(r, line, n) : same_inputs(job, line, n));
+        good = at ? take_line(r, line, n) : take_head(&whole, job, line, n);
         at += n + 1;
     }
     file_unmap(&m);
-    return good && lines > 0;
+    return good && whole;
 }
 
 /* ---- the pass ---------------------------------------------------------------------------------------------------- */
@@ -84,6 +86,25 @@ static int score(Reference *r, const ReferenceJob *job, const Batch *b, Err *err
     return rc;
 }
 
+static bool all_known(const Reference *r, const Batch *b)
+{
+    for (int i = 0; i < b->n_samples; i++)
+        if (isnan(r->logp[b->source[i]].at[0])) return false;
+    return true;
+}
+
+/* Between batches: now and then what is known is saved, and `stop` is asked. */
+static int pause_pass(const Reference *r, const ReferenceJob *job, double *saved, Err *err)
+{
+    bool stop = job->stop && job->stop();
+    if (!stop && now_seconds() - *saved < REFERENCE_SYNC_SECONDS) return 0;
+    if (save(r, job, false, err)) return -1;
+    *saved = now_seconds();
+    if (!stop) return 0;
+    err_set(err, "stopped while the reference was worked out");
+    return err_hint(err, "the same command goes on from there");
+}
+
 static int pass(Reference *r, const ReferenceJob *job, Err *err)
 {
     LoaderOptions o = job->loader;
@@ -95,9 +116,11 @@ static int pass(Reference *r, const ReferenceJob *job, Err *err)
     Batch *b;
     int rc = 0;
     int64_t n = 0, done = 0;
+    double saved = now_seconds();
     progress_start(&bar, "reference", o.samples, "pair");
     while ((!job->batches || n < job->batches) && (rc = loader_next(l, &b, err)) == 1) {
-        rc = score(r, job, b, err);
+        rc = all_known(r, b) ? 0 : score(r, job, b, err);
+        if (rc == 0) rc = pause_pass(r, job, &saved, err);
         n++, done += b->n_samples;
         batch_free(b);
         if (rc) break;
@@ -108,20 +131,14 @@ static int pass(Reference *r, const ReferenceJob *job, Err *err)
     return rc < 0 ? -1 : 0;
 }
 
-static void forget(Reference *r)
-{
-    for (int i = 0; i < r->n; i++) r->logp[i] = (PairLogp){{NAN, NAN}};
-}
-
 int reference_make(Reference *r, const ReferenceJob *job, Err *err)
 {
     *r = (Reference){.n = job->data->n};
     r->logp = xcalloc((size_t)r->n, sizeof *r->logp);
-    forget(r);
+    for (int i = 0; i < r->n; i++) r->logp[i] = (PairLogp){{NAN, NAN}};
     if (load(r, job)) return 0;
-    forget(r);
     engine_dropout(job->engine, 0);
-    return pass(r, job, err) || save(r, job, err) ? -1 : 0;
+    return pass(r, job, err) || save(r, job, true, err) ? -1 : 0;
 }
 
 void reference_release(Reference *r)

@@ -9,7 +9,8 @@
  *   ... r.logp[sample] ...                            NaN where no batch needs it
  *   reference_release(&r);
  *
- * `path` keeps them: a run that goes on, when the engine's weights are no longer those of the start, reads them there.
+ * `path` keeps them: a run that goes on, when the engine's weights are no longer those of the start, reads them there. It
+ * is written every REFERENCE_SYNC_SECONDS and when `stop` ends the pass, and what it holds is not worked out again.
  */
 #ifndef OSLER_TRAIN_REFERENCE_H
 #define OSLER_TRAIN_REFERENCE_H
@@ -17,6 +18,8 @@
 #include "data/loader.h"
 #include "infer/engine.h"
 #include "train/method.h"
+
+enum { REFERENCE_SYNC_SECONDS = 60 };
 
 typedef struct ReferenceJob {
     Engine *engine;
@@ -27,6 +30,7 @@ typedef struct ReferenceJob {
     int64_t batches;      /* at most; 0: all */
     const char *path;     /* of the file */
     const json_t *inputs; /* what decides the numbers: the file is good for these alone */
+    bool (*stop)(void);   /* asked between batches: true ends the pass with an error; NULL: never */
 } ReferenceJob;
 
 typedef struct Reference {

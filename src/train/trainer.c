@@ -27,6 +27,11 @@ static void on_signal(int sig)
     interrupted = sig;
 }
 
+static bool stop_asked(void)
+{
+    return interrupted != 0;
+}
+
 static const int STOP_SIGNAL[2] = {SIGINT, SIGTERM};
 
 static void catch_signals(struct sigaction before[2])
@@ -338,7 +343,7 @@ int train_run(const TrainOptions *o, Err *err)
     Trainer t;
     struct sigaction before[2];
     catch_signals(before);
-    int rc = trainer_open(&t, o, err);
+    int rc = trainer_open(&t, o, stop_asked, err);
     if (rc == 0) {
         progress_start_at(&t.bar, t.method->name, t.state.step, t.total, "step");
         rc = train_loop(&t, err);

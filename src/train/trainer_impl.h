@@ -2,7 +2,7 @@
  * trainer_impl.h - what a run is made of; shared by trainer.c (the loop) and trainer_open.c (beginning and end).
  *
  *   Trainer t;
- *   if (trainer_open(&t, options, err)) return -1;      everything loaded, standing at t.state.step
+ *   if (trainer_open(&t, options, stop, err)) return -1;      everything loaded, standing at t.state.step
  *   ... steps ...
  *   trainer_close(&t);                                  also after an error in trainer_open
  */
@@ -21,7 +21,8 @@
 typedef struct Trainer {
     const TrainOptions *o;
     const Method *method;
-    int lock; /* descriptor of output_dir, locked; -1: none */
+    bool (*stop)(void); /* a signal has asked the run to end; NULL: nobody asks */
+    int lock;           /* descriptor of output_dir, locked; -1: none */
 
     Dataset data, eval; /* eval.n = 0: none */
     Reference reference, eval_reference;
@@ -43,7 +44,8 @@ typedef struct Trainer {
     Progress bar;
 } Trainer;
 
-int trainer_open(Trainer *t, const TrainOptions *o, Err *err);
+/* stop: whether a signal has asked the run to end; what takes long before the first step asks it. */
+int trainer_open(Trainer *t, const TrainOptions *o, bool (*stop)(void), Err *err);
 void trainer_close(Trainer *t);
 
 /* Data and method alone, which is what trainer_plan needs; trainer_close as after trainer_open. */

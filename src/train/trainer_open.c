@@ -213,7 +213,8 @@ static int make_reference(Trainer *t, bool eval, Err *err)
                         .loader = trainer_loader_options(t, eval),
                         .batches = batches,
                         .path = path,
-                        .inputs = inputs};
+                        .inputs = inputs,
+                        .stop = t->stop};
     int rc = reference_make(eval ? &t->eval_reference : &t->reference, &job, err);
     json_decref(inputs);
     free(path);
@@ -306,9 +307,11 @@ int trainer_prepare(Trainer *t, const TrainOptions *o, Err *err)
     return choose_method(t, err) || open_data(t, err) ? -1 : 0;
 }
 
-int trainer_open(Trainer *t, const TrainOptions *o, Err *err)
+int trainer_open(Trainer *t, const TrainOptions *o, bool (*stop)(void), Err *err)
 {
-    if (trainer_prepare(t, o, err) || take_folder(t, err) || trainer_plan(t, false, err)) return -1;
+    if (trainer_prepare(t, o, err)) return -1;
+    t->stop = stop;
+    if (take_folder(t, err) || trainer_plan(t, false, err)) return -1;
     if (trainer_open_engine(t, false, err)) return -1;
     plan_apply(&t->plan, &t->engine);
     if (plan_steps(t, err) || collect_settings(t, err)) return -1;
