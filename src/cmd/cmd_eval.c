@@ -106,23 +106,26 @@ static void print_summary(const EvalOpts *o, const EvalRun *run, const Summary *
             versus->gained, versus->lost, versus->p, versus->common);
 }
 
-static JudgeOptions judge_options(const EvalOpts *o)
+static TeacherOptions judge_options(const EvalOpts *o)
 {
-    return (JudgeOptions){.where = o->judge,
-                          .model = o->judge_model,
-                          .key = getenv("OSLER_API_KEY"),
-                          .parallel = (int)o->judge_parallel,
-                          .timeout_s = o->judge_timeout,
-                          .max_tokens = (int)o->judge_tokens,
-                          .engine = {.dtype = common_dtype(&o->common), .check_later = true},
-                          .max_batch = (int)o->sampling.max_batch,
-                          .stop = interrupted};
+    TeacherOptions t = TEACHER_DEFAULTS;
+    t.name = "judge";
+    t.where = o->judge;
+    t.model = o->judge_model;
+    t.key = getenv("OSLER_API_KEY");
+    t.parallel = (int)o->judge_parallel;
+    t.timeout_s = o->judge_timeout;
+    t.generate.max_new_tokens = (int)o->judge_tokens;
+    t.generate.max_batch = (int)o->sampling.max_batch;
+    t.engine = (EngineOptions){.dtype = common_dtype(&o->common), .check_later = true};
+    t.stop = interrupted;
+    return t;
 }
 
 static int ask_judge(const EvalOpts *o, EvalRun *run, Err *err)
 {
     JudgeCount count;
-    const JudgeOptions jo = judge_options(o);
+    const TeacherOptions jo = judge_options(o);
     interrupt_begin();
     int rc = judge_responses(&count, run, o->out, &jo, err);
     interrupt_end();
@@ -287,8 +290,8 @@ static int run(void *opts, const StrList *operands, Err *err)
                         "or --self-test");
     }
     if (!o->out) return usage_error(err, "eval needs --out DIR for its results");
-    const JudgeOptions jo = judge_options(o);
-    if (o->judge && judge_check(&jo, err)) return -1;
+    const TeacherOptions jo = judge_options(o);
+    if (o->judge && teacher_check(&jo, err)) return -1;
     if (o->responses) return score_responses(o, err);
     if (!o->data)
         return usage_error(err, o->leak.n ? "leak needs --data TEST.jsonl, the file that is searched for"

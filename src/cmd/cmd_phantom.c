@@ -24,9 +24,8 @@ static const Opt TABLE[] = {
     {"shift", OPT_BOOL, AT(shift), .def = "false", .help = "another scanner: noise, contrast, blur, scale"},
     {"twin", OPT_BOOL, AT(twin), .def = "false", .help = "text twins: the findings in words and no picture"},
     {"style", OPT_ENUM, AT(style), .def = "auto",
-     .choices =
-         "auto|direct|caption|measure|reading|letters|notes|sight|plain|orchestrated|differential|intuitive|analytical|"
-         "bayesian|mixed",
+     .choices = "auto|direct|caption|measure|reading|notes|sight|plain|orchestrated|differential|intuitive|analytical|"
+                "bayesian|mixed",
      .help = "of the assistant's message: the answer alone, a description, the findings, exercises in reading, "
              "sentences in random order, direct or caption by chance, worked reasoning; auto: sight in base, "
              "orchestrated in sft and text, else "
@@ -52,7 +51,7 @@ static int find_family(const Family **family, const char *name, Err *err)
 
 static int style_of(const PhantomOpts *o)
 {
-    enum { AUTO, DIRECT, CAPTION, MEASURE, READING, LETTERS, NOTES, SIGHT, FIRST };
+    enum { AUTO, DIRECT, CAPTION, MEASURE, READING, NOTES, SIGHT, FIRST };
     bool worked = o->split == SPLIT_SFT || o->split == SPLIT_TEXT;
     switch (o->style) {
     case AUTO: return worked ? STYLE_ORCHESTRATED : o->split == SPLIT_BASE ? STYLE_SIGHT : STYLE_DIRECT;
@@ -60,7 +59,6 @@ static int style_of(const PhantomOpts *o)
     case CAPTION: return STYLE_CAPTION;
     case MEASURE: return STYLE_MEASURE;
     case READING: return STYLE_READING;
-    case LETTERS: return STYLE_LETTERS;
     case NOTES: return STYLE_NOTES;
     case SIGHT: return STYLE_SIGHT;
     default: return o->style - FIRST == N_STYLES ? STYLE_MIXED : o->style - FIRST;

@@ -1,7 +1,8 @@
 /*
  * judge.h - a language model says whether open answers mean what the gold answers mean.
  *
- *   JudgeOptions o = {.where = "https://api.openai.com/v1", .model = "gpt-4o-mini", .key = key, .parallel = 8, ...};
+ *   TeacherOptions o = TEACHER_DEFAULTS;
+ *   o.where = "https://api.openai.com/v1", o.model = "gpt-4o-mini", o.key = key;
  *   JudgeCount count;
  *   if (judge_responses(&count, &run, dir, &o, err)) ...
  *
@@ -11,38 +12,21 @@
  * decides in place of the comparison (rule "judge"); where the reply says neither, the comparison stays, and the reply
  * counts as unread.  What the judge said is EvalResponse.judge_text.
  *
- * DIR/judge.jsonl keeps every reply under a hash of the judge and the prompt, so that what was asked once is not asked
- * again: not by a run that goes on, and not by one that is repeated.
- *
- * The judge is a server (base/chat_api.h), asked `parallel` times at once, or a checkpoint folder.  Its own engine is
- * opened for that: close the other one first, and memory is needed once.
+ * Every reply is kept in DIR/judge.jsonl, so that what was asked once is not asked again (infer/teacher.h).  A judge that
+ * is a folder opens its own engine: close the other one first, and memory is needed once.
  */
 #ifndef OSLER_EVAL_JUDGE_H
 #define OSLER_EVAL_JUDGE_H
 
 #include "eval/items.h"
-#include "infer/generate.h"
-
-typedef struct JudgeOptions {
-    const char *where; /* http(s) address, or a folder */
-    const char *model; /* the server's name for it; NULL: the server has one */
-    const char *key;   /* of the server; NULL: none */
-    int parallel;
-    double timeout_s;
-    int max_tokens;       /* of a reply */
-    EngineOptions engine; /* of a folder, which replaces its model */
-    int max_batch;
-    bool (*stop)(void); /* asked now and then: true ends it; NULL: never */
-} JudgeOptions;
+#include "infer/teacher.h"
 
 typedef struct JudgeCount {
     int responses;     /* with a verdict, or an unread one */
     int unread, asked; /* of them; asked: not in the cache */
 } JudgeCount;
 
-/* Whether there can be such a judge: before hours are spent on the answers. */
-int judge_check(const JudgeOptions *o, Err *err);
-/* 0; 1 where `stop` ended it; -1 on error. What was said until then is kept. */
-int judge_responses(JudgeCount *count, EvalRun *run, const char *dir, const JudgeOptions *o, Err *err);
+/* Of the options name and cache are the judge's own. 0; 1 where `stop` ended it; -1 on error. */
+int judge_responses(JudgeCount *count, EvalRun *run, const char *dir, const TeacherOptions *o, Err *err);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "eval/html.h"
 #include "eval/results.h"
+#include "image/data_uri.h"
 
 static void tally_row(Buf *b, const char *name, const Tally *t)
 {
@@ -241,8 +242,9 @@ static int picture(Pictures *p, const char *ref)
     int64_t at;
     if (map_get_str(&p->index, ref, &at)) return (int)at;
     Buf uri = {0};
+    Err why = {0};
     at = -1;
-    if (p->uris.len < REPORT_IMAGE_BYTES && image_data_uri(&uri, ref)) {
+    if (p->uris.len < REPORT_IMAGE_BYTES && image_data_uri(&uri, ref, REPORT_FILE_BYTES, REPORT_PIXELS, &why) == 0) {
         at = p->n++;
         buf_printf(&p->uris, "%s\"%s\"", at ? ",\n" : "", uri.data);
     } else {

@@ -12,11 +12,14 @@
 
 #include "eval/summary.h"
 
-enum { REPORT_SAMPLES = 2000, REPORT_TEXT_BYTES = 6000, REPORT_PIXELS = 448, REPORT_IMAGE_BYTES = 24 << 20 };
+enum {
+    REPORT_SAMPLES = 2000,
+    REPORT_TEXT_BYTES = 6000,
+    REPORT_PIXELS = 448,
+    REPORT_FILE_BYTES = 64 << 10,
+    REPORT_IMAGE_BYTES = 24 << 20
+};
 
 void report_html(Buf *out, const EvalRun *run, const Summary *s, const Comparison *versus);
-
-/* The picture that a reference shows as a data URI, PNG or the file's own bytes; false where it cannot be shown. */
-bool image_data_uri(Buf *out, const char *ref);
 
 #endif

@@ -95,7 +95,8 @@ typedef struct Case {
     int findings;
     const char *caption;
     const char *reasoning[N_STYLES];
-    const char *conclusion; /* the sentence before the answer: "The heart is enlarged." */
+    size_t committed[N_STYLES]; /* where in the reasoning the answer begins */
+    const char *conclusion;     /* the sentence before the answer: "The heart is enlarged." */
     Image image[MAX_IMAGES];
     int images;
     VEC(char *) text; /* owns the strings */
@@ -121,8 +122,7 @@ enum {
     STYLE_DIRECT = N_STYLES, /* the answer alone */
     STYLE_CAPTION,           /* another question: what does the picture show? Not for twins */
     STYLE_MEASURE,           /* another: the findings in their canonical words */
-    STYLE_READING,           /* another: findings, options' letters or the answer are read off the text */
-    STYLE_LETTERS,           /* exercises with options' letters, from copying to finding */
+    STYLE_READING,           /* another: findings, options or the answer are read off the text */
     STYLE_NOTES,             /* the sentences of some reasoning in random order, without the answer */
     STYLE_SIGHT,             /* the answer or the caption, by chance */
     STYLE_MIXED              /* any Style, by chance */

@@ -54,7 +54,7 @@ static char *perform(void *arg, int request, const char *head, const char *body)
 
 typedef struct Result {
     int rc, requests;
-    Buf reply;
+    ChatReply reply;
     Err err;
     double seconds;
 } Result;
@@ -71,7 +71,8 @@ static Result ask(const Act *act, int n, Script *script)
     Http *h = http_open(&o, &r.err);
     assert_non_null(h);
     double start = now_seconds();
-    r.rc = chat_api_ask(&r.reply, h, &(ChatApi){m.url, "judge-1", 7}, "Is \"this\" right?", &r.err);
+    r.rc = chat_api_ask(&r.reply, h, &(ChatApi){m.url, "judge-1", 7, 0, 1}, &(ChatPart){"Is \"this\" right?", NULL}, 1,
+                        0, &r.err);
     r.seconds = now_seconds() - start;
     http_close(h);
     mock_stop(&m);
@@ -84,9 +85,9 @@ static Result ask(const Act *act, int n, Script *script)
 static void expect_answer(Result r, int requests)
 {
     if (r.rc) fail_msg("%s", r.err.msg);
-    assert_string_equal(r.reply.data, "fine \xc3\xa9");
+    assert_string_equal(r.reply.text.data, "fine \xc3\xa9");
     assert_int_equal(r.requests, requests);
-    buf_release(&r.reply);
+    chat_reply_release(&r.reply);
 }
 
 static void expect_error(Result r, int requests, const char *said)
@@ -96,7 +97,7 @@ static void expect_error(Result r, int requests, const char *said)
     assert_null(strstr(r.err.msg, KEY));
     assert_null(strstr(r.err.hint, KEY));
     assert_int_equal(r.requests, requests);
-    buf_release(&r.reply);
+    chat_reply_release(&r.reply);
 }
 
 static void asks_as_the_api_wants(void **state)

@@ -57,7 +57,8 @@ static void load(EvalRun *run, const char *dir)
 
 static int ask(JudgeCount *count, EvalRun *run, const char *dir, const HttpMock *m, int parallel, Err *err)
 {
-    const JudgeOptions o = {.where = m->url, .model = "j", .parallel = parallel, .timeout_s = 5, .max_tokens = 16};
+    TeacherOptions o = TEACHER_DEFAULTS;
+    o.where = m->url, o.model = "j", o.parallel = parallel, o.timeout_s = 5, o.generate.max_new_tokens = 16;
     return judge_responses(count, run, dir, &o, err);
 }
 
@@ -160,7 +161,8 @@ static void stops_when_told(void **state)
     JudgeCount count;
     mock_start(&m, judge, &j);
     load(&run, dir);
-    const JudgeOptions o = {.where = m.url, .parallel = 2, .timeout_s = 5, .max_tokens = 16, .stop = always};
+    TeacherOptions o = TEACHER_DEFAULTS;
+    o.where = m.url, o.stop = always;
     assert_int_equal(judge_responses(&count, &run, dir, &o, &err), 1);
     run_release(&run);
     mock_stop(&m);

@@ -201,12 +201,12 @@ static void test_same_bits_everywhere(void **state)
         const char *family;
         uint64_t hash;
     } KNOWN[] = {
-        {"chest-heart", UINT64_C(0x4759074a91199443)},  {"chest-heart-newborn", UINT64_C(0x118d4e1c99f03e2b)},
-        {"ecg-adult", UINT64_C(0xb57dc8c8c646dfa5)},    {"ecg-infant", UINT64_C(0xdadc13805edaf2b9)},
-        {"pneumothorax", UINT64_C(0xa38c2ccad0e41121)}, {"growth", UINT64_C(0xae830b8d61310746)},
-        {"ventricles", UINT64_C(0x68dea7f37ec9ca76)},   {"haematoma", UINT64_C(0xd0d0d57ea95f2287)},
-        {"optic-disc", UINT64_C(0xe1d66d313ace47d7)},   {"nodule", UINT64_C(0xc6dcaf5d5fa6e23b)},
-        {"response", UINT64_C(0x372e623fb0972d9a)},     {"thyroid", UINT64_C(0x817cf96252f4b469)},
+        {"chest-heart", UINT64_C(0xc04113e575841f43)},  {"chest-heart-newborn", UINT64_C(0x240304a1bc2847e1)},
+        {"ecg-adult", UINT64_C(0x9a2bfe83ade0ecd9)},    {"ecg-infant", UINT64_C(0x87ed5044f9d0cdb3)},
+        {"pneumothorax", UINT64_C(0xa5680d2f16cbf681)}, {"growth", UINT64_C(0x9cd6fc94cc67e822)},
+        {"ventricles", UINT64_C(0x338bc8380c5e4b84)},   {"haematoma", UINT64_C(0xa129e3f6bb2f7e33)},
+        {"optic-disc", UINT64_C(0x864441c7ea473149)},   {"nodule", UINT64_C(0x69c65d9b46753e57)},
+        {"response", UINT64_C(0x81832bdf0ff3e9b0)},     {"thyroid", UINT64_C(0xe2cd6bb62dd72829)},
     };
     size_t n = sizeof KNOWN / sizeof *KNOWN;
     int wrong = 0;
@@ -227,7 +227,9 @@ static void check_words(const Case *c, const Case *twin)
     assert_string_equal(c->caption, twin->caption);
     assert_non_null(strstr(twin->question, c->finding[0].text));
     assert_null(strstr(c->question, c->finding[0].text));
-    char *end = c->kind == ASK_CHOICE ? xasprintf("%s (%s).", c->answer_text, c->answer) : xasprintf("%s.", c->answer);
+    char *end = c->kind == ASK_CHOICE
+                    ? xasprintf("%s. %s? Yes: the answer is %s.", c->answer, c->answer_text, c->answer)
+                    : xasprintf("%s.", c->answer);
     for (int i = 0; i < N_STYLES; i++) {
         assert_true(str_ends_with(c->reasoning[i], end));
         assert_null(strstr(c->reasoning[i], "(null)"));

@@ -1,10 +1,9 @@
-/* Pictures inside the page. */
-#include <stdlib.h>
+#include "image/data_uri.h"
+
 #include <string.h>
 
 #include "base/base64.h"
 #include "base/file.h"
-#include "eval/report.h"
 #include "image/image.h"
 
 static const char *browser_type(const unsigned char *p, size_t n)
@@ -14,39 +13,38 @@ static const char *browser_type(const unsigned char *p, size_t n)
     return NULL;
 }
 
-static bool small_copy(Buf *out, const char *ref)
+static int add_small_copy(Buf *out, const char *ref, int limit, Err *err)
 {
     Image im = {0}, small = {0};
     Buf png = {0};
-    Err err = {0};
-    if (image_load(&im, ref, &err)) return false;
-    int longest = im.w > im.h ? im.w : im.h, limit = longest < REPORT_PIXELS ? longest : REPORT_PIXELS;
+    if (image_load(&im, ref, err)) return -1;
+    int longest = im.w > im.h ? im.w : im.h;
+    if (longest < limit) limit = longest;
     int w = (int)((int64_t)im.w * limit / longest), h = (int)((int64_t)im.h * limit / longest);
-    bool ok =
-        image_resize(&small, &im, w > 0 ? w : 1, h > 0 ? h : 1, &err) == 0 && image_png(&png, &small, false, &err) == 0;
-    if (ok) {
+    int rc = image_resize(&small, &im, w > 0 ? w : 1, h > 0 ? h : 1, err);
+    if (rc == 0) rc = image_png(&png, &small, false, err);
+    if (rc == 0) {
         buf_str(out, "data:image/png;base64,");
         base64_encode(out, (const unsigned char *)png.data, png.len);
     }
     buf_release(&png);
     image_release(&im);
     image_release(&small);
-    return ok;
+    return rc;
 }
 
-bool image_data_uri(Buf *out, const char *ref)
+int image_data_uri(Buf *out, const char *ref, size_t as_it_is, int longest, Err *err)
 {
-    enum { AS_IT_IS = 64 << 10 };
     FileMap file = {0};
-    Err err = {0};
-    if (file_exists(ref) && file_map(&file, ref, &err) == 0) {
-        const char *type = file.size <= AS_IT_IS ? browser_type(file.data, file.size) : NULL;
+    Err why = {0};
+    if (file_exists(ref) && file_map(&file, ref, &why) == 0) {
+        const char *type = file.size <= as_it_is ? browser_type(file.data, file.size) : NULL;
         if (type) {
             buf_printf(out, "data:%s;base64,", type);
             base64_encode(out, file.data, file.size);
         }
         file_unmap(&file);
-        if (type) return true;
+        if (type) return 0;
     }
-    return small_copy(out, ref);
+    return add_small_copy(out, ref, longest, err);
 }
