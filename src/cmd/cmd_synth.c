@@ -1,29 +1,57 @@
 /* osler synth: training data out of models' answers. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/interrupt.h"
+#include "synth/orchestrate.h"
 #include "synth/prefer.h"
 
 typedef struct SynthOpts {
     Common common;
-    char *data, *samples, *blind, *out;
-    StrList without;
-    int64_t n, gap;
+    char *data, *samples, *blind, *out, *teacher, *teacher_model;
+    StrList without, against;
+    int64_t n, gap, traces, max_new_tokens, max_batch, parallel, min_words, max_words;
+    double temperature, top_p, timeout, max_share;
     double bad_reasoning, length_ratio, length_balance, min_pass, max_pass, max_blind;
 } SynthOpts;
 
 #define AT(field) offsetof(SynthOpts, field)
 static const Opt TABLE[] = {
-    {"data", OPT_PATH, AT(data), .required = true, .help = "cases with their findings: data.jsonl of osler phantom"},
-    {"samples", OPT_PATH, AT(samples), .required = true, .help = "answers to them: samples.jsonl of osler eval --n K"},
-    {"without", OPT_LIST, AT(without),
+    {"samples", OPT_PATH, AT(samples), .required = true,
+     .help = "a model's answers: samples.jsonl of osler eval --n K"},
+    {"data", OPT_PATH, AT(data), .help = "judge, prefer: the cases with their findings, data.jsonl of osler phantom"},
+    {"out", OPT_PATH, AT(out), .help = "folder to write: data.jsonl and report.json; of judge scores.jsonl"},
+    {"n", OPT_INT, AT(n), .def = "0", .min = 0, .max = 1e8,
+     .help = "samples at most; 0: orchestrate 2000, prefer 1500"},
+    {"min_pass", OPT_REAL, AT(min_pass), .def = "0.125", .min = 0, .max = 1,
+     .help = "right answers to a question, at least"},
+    {"max_pass", OPT_REAL, AT(max_pass), .def = "-1", .min = -1, .max = 1,
+     .help = "at most; -1: orchestrate 0.75, prefer 0.875"},
+    {"teacher", OPT_TEXT, AT(teacher), .group = "Teacher (orchestrate)",
+     .help = "who reasons: http(s)://... of an OpenAI-compatible server (key: OSLER_API_KEY), or a model's folder"},
+    {"teacher_model", OPT_TEXT, AT(teacher_model), .help = "the server's name for the model"},
+    {"traces", OPT_INT, AT(traces), .def = "1", .min = 1, .max = 64, .help = "tries at a question"},
+    {"temperature", OPT_REAL, AT(temperature), .def = "0.7", .min = 0, .max = 100, .help = "of the teacher; 0: greedy"},
+    {"top_p", OPT_REAL, AT(top_p), .def = "0.95", .min = 1e-6, .max = 1, .help = "of the teacher"},
+    {"max_new_tokens", OPT_INT, AT(max_new_tokens), .def = "4096", .min = 1, .max = 1e6, .help = "of a trace"},
+    {"max_batch", OPT_INT, AT(max_batch), .def = "32", .min = 1, .max = 4096,
+     .help = "traces of a model's folder that grow together"},
+    {"parallel", OPT_INT, AT(parallel), .def = "8", .min = 1, .max = 64, .help = "requests to a server at once"},
+    {"timeout", OPT_REAL, AT(timeout), .def = "600", .min = 0.1, .max = 3600, .help = "seconds of a request"},
+    {"min_words", OPT_INT, AT(min_words), .def = "200", .min = 0, .max = 1e6, .group = "Traces (orchestrate)",
+     .help = "of the thinking, at least"},
+    {"max_words", OPT_INT, AT(max_words), .def = "2200", .min = 1, .max = 1e6, .help = "at most"},
+    {"max_share", OPT_REAL, AT(max_share), .def = "0.15", .min = 0, .max = 1, .help = "of a subject; 1: no limit"},
+    {"against", OPT_LIST, AT(against),
+     .help = "test files: questions that share 13 words in a row with them are left out"},
+    {"without", OPT_LIST, AT(without), .group = "Judging (judge, prefer)",
      .help = "criteria that do not count: consistency, image_use, no_hallucination, reflection"},
-    {"out", OPT_PATH, AT(out), .help = "folder to write: judge scores.jsonl; prefer data.jsonl, report.json"},
-    {"blind", OPT_PATH, AT(blind), .group = "Pairs (prefer only)",
+    {"blind", OPT_PATH, AT(blind), .group = "Pairs (prefer)",
      .help = "answers to the same cases without their pictures: what they get right needs no picture"},
-    {"n", OPT_INT, AT(n), .def = "1500", .min = 1, .max = 1e8, .help = "pairs at most"},
     {"gap", OPT_INT, AT(gap), .def = "2", .min = 1, .max = 8, .help = "points between chosen and rejected, at least"},
     {"bad_reasoning", OPT_REAL, AT(bad_reasoning), .def = "0.3", .min = 0, .max = 1,
      .help = "share of pairs that reject a right answer for its reasoning, where there are such"},
@@ -31,9 +59,6 @@ static const Opt TABLE[] = {
      .help = "greatest difference of a pair's lengths, as a share of the longer"},
     {"length_balance", OPT_REAL, AT(length_balance), .def = "0.1", .min = 0, .max = 1e6,
      .help = "greatest difference of the mean lengths, as a share"},
-    {"min_pass", OPT_REAL, AT(min_pass), .def = "0.125", .min = 0, .max = 1,
-     .help = "right answers to a case, at least"},
-    {"max_pass", OPT_REAL, AT(max_pass), .def = "0.875", .min = 0, .max = 1, .help = "at most"},
     {"max_blind", OPT_REAL, AT(max_blind), .def = "0.75", .min = 0, .max = 1,
      .help = "right answers without the picture from which on a case is left out"},
     SEED_ROW(SynthOpts),
@@ -97,14 +122,14 @@ static int prefer(const SynthOpts *o, const Candidates *c, unsigned mask, Err *e
     PreferResult r;
     if (!o->out) return usage_error(err, "prefer needs --out DIR");
     if (o->blind && candidates_load(&blind, o->data, o->blind, err)) return -1;
-    PreferOptions p = {.n = (int)o->n,
+    PreferOptions p = {.n = o->n ? (int)o->n : 1500,
                        .criteria = mask,
                        .gap = (int)o->gap,
                        .bad_reasoning = o->bad_reasoning,
                        .length_ratio = o->length_ratio,
                        .length_balance = o->length_balance,
                        .min_pass = o->min_pass,
-                       .max_pass = o->max_pass,
+                       .max_pass = o->max_pass < 0 ? 0.875 : o->max_pass,
                        .max_blind = o->max_blind,
                        .seed = (uint64_t)o->common.seed};
     prefer_pairs(&r, c, o->blind ? &blind : NULL, &p);
@@ -115,14 +140,76 @@ static int prefer(const SynthOpts *o, const Candidates *c, unsigned mask, Err *e
     return rc;
 }
 
-static int run(void *opts, const StrList *operands, Err *err)
+/* ---- orchestrate ------------------------------------------------------------------------------------------------- */
+
+static TeacherOptions teacher_options(const SynthOpts *o, const char *cache)
 {
-    const SynthOpts *o = opts;
+    TeacherOptions t = TEACHER_DEFAULTS;
+    t.where = o->teacher;
+    t.model = o->teacher_model;
+    t.key = getenv("OSLER_API_KEY");
+    t.parallel = (int)o->parallel;
+    t.timeout_s = o->timeout;
+    t.generate.n = (int)o->traces;
+    t.generate.max_new_tokens = (int)o->max_new_tokens;
+    t.generate.max_batch = (int)o->max_batch;
+    t.generate.sampling.temperature = o->temperature;
+    t.generate.sampling.top_p = o->top_p;
+    t.generate.sampling.seed = (uint64_t)o->common.seed;
+    t.engine = (EngineOptions){.dtype = common_dtype(&o->common), .check_later = true};
+    t.cache = cache;
+    t.stop = interrupted;
+    return t;
+}
+
+static void print_kept(const Orchestrate *r)
+{
+    printf("%-27s %6d of %d questions\n", "kept", r->kept, r->n);
+    for (int i = 0; i < ORCHESTRATE_DROPS; i++)
+        if (r->dropped[i]) printf("%-27s %6d\n", ORCHESTRATE_DROP_NAME[i], r->dropped[i]);
+    printf("%-27s %6d, %d of them asked for now, %lld tokens\n", "traces", r->count.replies, r->count.asked,
+           (long long)r->count.tokens);
+}
+
+static int teach(const SynthOpts *o, const OrchestrateOptions *t, Err *err)
+{
+    Orchestrate r;
+    interrupt_begin();
+    int rc = orchestrate(&r, o->samples, t, err);
+    interrupt_end();
+    if (rc > 0) log_warn("interrupted: the teacher's replies so far are kept; the same command goes on");
+    if (rc == 0) rc = orchestrate_write(o->out, &r, t, err);
+    if (rc == 0) print_kept(&r);
+    if (rc == 0 && r.kept < t->n) log_warn("%d samples were wanted, and %d are there", t->n, r.kept);
+    orchestrate_release(&r);
+    return rc;
+}
+
+static int run_orchestrate(const SynthOpts *o, Err *err)
+{
+    if (!o->out || !o->teacher) return usage_error(err, "orchestrate needs --teacher WHERE and --out DIR");
+    char *cache = path_join(o->out, "teacher.jsonl");
+    const OrchestrateOptions t = {.teacher = teacher_options(o, cache),
+                                  .n = o->n ? (int)o->n : 2000,
+                                  .min_pass = o->min_pass,
+                                  .max_pass = o->max_pass < 0 ? 0.75 : o->max_pass,
+                                  .max_share = o->max_share,
+                                  .min_words = (int)o->min_words,
+                                  .max_words = (int)o->max_words,
+                                  .against = &o->against,
+                                  .seed = (uint64_t)o->common.seed};
+    int rc = teacher_check(&t.teacher, err) || dir_create(o->out, err) ? -1 : teach(o, &t, err);
+    free(cache);
+    return rc;
+}
+
+/* ---- all --------------------------------------------------------------------------------------------------------- */
+
+static int run_judging(const SynthOpts *o, bool pairs, Err *err)
+{
     unsigned mask;
     Candidates c;
-    const char *task = operands->n == 1 ? operands->at[0] : "";
-    bool pairs = !strcmp(task, "prefer");
-    if (!pairs && strcmp(task, "judge")) return usage_error(err, "say what: osler synth judge, or osler synth prefer");
+    if (!o->data) return usage_error(err, "judge and prefer need --data CASES.jsonl");
     if (read_criteria(&mask, &o->without, err) || candidates_load(&c, o->data, o->samples, err)) return -1;
     int rc = 0;
     if (pairs) rc = prefer(o, &c, mask, err);
@@ -132,11 +219,22 @@ static int run(void *opts, const StrList *operands, Err *err)
     return rc;
 }
 
+static int run(void *opts, const StrList *operands, Err *err)
+{
+    const SynthOpts *o = opts;
+    const char *task = operands->n == 1 ? operands->at[0] : "";
+    if (!strcmp(task, "orchestrate")) return run_orchestrate(o, err);
+    bool pairs = !strcmp(task, "prefer");
+    if (!pairs && strcmp(task, "judge")) return usage_error(err, "say what: osler synth orchestrate, judge or prefer");
+    return run_judging(o, pairs, err);
+}
+
 const Verb VERB_SYNTH = {
     .name = "synth",
     .about = "judges models' answers and makes training data out of them",
-    .usage = "osler synth judge|prefer --data CASES.jsonl --samples SAMPLES.jsonl [--out DIR]",
-    .details = "judge scores reasoning by the four criteria of MMRP; prefer makes preference pairs for osler train "
+    .usage = "osler synth orchestrate|judge|prefer --samples SAMPLES.jsonl [--data CASES.jsonl] [--out DIR]",
+    .details = "orchestrate has a teacher write worked reasoning for questions of text; judge scores reasoning by the "
+               "four criteria of MMRP; prefer makes preference pairs for osler train "
                "method=dpo.",
     .table = TABLE,
     .size = sizeof(SynthOpts),

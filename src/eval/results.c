@@ -112,6 +112,25 @@ static void add_origin(Buf *b, const EvalResponse *r)
     buf_printf(b, ", \"forced\": %s", r->forced ? "true" : "false");
 }
 
+/* What the question allows, so that a line can be scored again without the file that it came from. */
+static void add_frame(Buf *b, const EvalItem *item)
+{
+    for (int i = 0; i < item->q.n_options; i++) {
+        buf_printf(b, "%s\"%c\": ", i ? ", " : ", \"options\": {", 'A' + i);
+        json_append_str(b, item->q.option[i], strlen(item->q.option[i]));
+    }
+    if (item->q.n_options) buf_byte(b, '}');
+    if (item->q.kind == ANSWER_NUMBER) {
+        buf_str(b, ", \"tolerance\": ");
+        buf_real(b, item->q.tolerance);
+    }
+    for (int i = 0; i < item->n_groups; i++) {
+        buf_str(b, i ? ", " : ", \"groups\": [");
+        json_append_str(b, item->groups[i], strlen(item->groups[i]));
+    }
+    if (item->n_groups) buf_byte(b, ']');
+}
+
 static void sample_line(Buf *b, const EvalRun *run, const EvalResponse *r)
 {
     const EvalItem *item = &run->item.at[r->item];
@@ -121,6 +140,7 @@ static void sample_line(Buf *b, const EvalRun *run, const EvalResponse *r)
     buf_printf(b, ", \"draw\": %d", r->draw);
     add_text(b, "kind", answer_kind_name(item->q.kind));
     add_text(b, "question", item->q.question);
+    add_frame(b, item);
     if (item->prompt) add_text(b, "prompt", item->prompt);
     add_text(b, "gold", gold);
     add_text(b, "response", r->text);

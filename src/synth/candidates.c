@@ -5,38 +5,7 @@
 
 #include "base/file.h"
 #include "base/map.h"
-#include "table/json_rows.h"
-
-/* ---- files row by row -------------------------------------------------------------------------------------------- */
-
-typedef int TakeRow(void *arg, json_t *row, Err *err);
-
-/* take() of every row, which it may keep (json_incref). */
-static int each_row(const char *path, TakeRow *take, void *arg, Err *err)
-{
-    FileMap m;
-    JsonRows rows;
-    if (file_map(&m, path, err)) return -1;
-    int rc = json_rows_open(&rows, path, (const char *)m.data, m.size, err);
-    json_t *row;
-    Err why = {0};
-    while (rc == 0 && (rc = json_rows_next(&rows, &row, &why, err)) == 1) {
-        char place[512];
-        if (!row) *err = why;
-        rc = row ? take(arg, row, err) : -1;
-        json_decref(row);
-        if (rc) err_context(err, "%s", row_place(place, sizeof place, rows.at));
-    }
-    file_unmap(&m);
-    return rc;
-}
-
-static const char *need_text(const json_t *row, const char *key, Err *err)
-{
-    const char *s = json_string_value(json_object_get(row, key));
-    if (!s) err_set(err, "\"%s\" is missing or no text", key);
-    return s;
-}
+#include "synth/json_cases.h"
 
 /* ---- cases ------------------------------------------------------------------------------------------------------- */
 
@@ -49,7 +18,7 @@ typedef struct Loading {
 static int take_case(void *arg, json_t *row, Err *err)
 {
     Loading *l = arg;
-    const char *id = need_text(row, "id", err);
+    const char *id = row_need_text(row, "id", err);
     if (!id) return -1;
     if (l->c->n == l->cap) {
         l->cap = l->cap ? 2 * l->cap : 256;
@@ -60,24 +29,6 @@ static int take_case(void *arg, json_t *row, Err *err)
     return 0;
 }
 
-static int question_of(Question *q, const json_t *row, Err *err)
-{
-    const char *kind = need_text(row, "kind", err), *answer = kind ? need_text(row, "answer", err) : NULL;
-    if (!answer) return -1;
-    int known = answer_kind_parse(kind);
-    if (known < 0) return err_set(err, "unknown kind \"%s\"", kind);
-    *q = (Question){.kind = (AnswerKind)known,
-                    .question = json_string_value(json_object_get(row, "question")),
-                    .gold = answer,
-                    .tolerance = json_number_value(json_object_get(row, "tolerance"))};
-    for (char letter[2] = "A"; q->n_options < ANSWER_MAX_OPTIONS; letter[0]++) {
-        const char *text = json_string_value(json_object_get(json_object_get(row, "options"), letter));
-        if (!text) break;
-        q->option[q->n_options++] = text;
-    }
-    return question_check(q, err);
-}
-
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static int judge_candidate(Candidate *a, const CandidateCase *c, Err *err)
@@ -85,7 +36,7 @@ static int judge_candidate(Candidate *a, const CandidateCase *c, Err *err)
     KnownFinding finding[16];
     Question q;
     int n = known_findings(finding, 16, c->row, err);
-    if (n < 0 || question_of(&q, c->row, err)) return -1;
+    if (n < 0 || row_question(&q, c->row, "answer", err)) return -1;
     rule_judge(&a->score, &(KnownCase){&q, finding, n}, a->text, strlen(a->text));
     return 0;
 }
@@ -94,7 +45,7 @@ static int take_answer(void *arg, json_t *row, Err *err)
 {
     Loading *l = arg;
     int64_t at;
-    const char *id = need_text(row, "id", err), *text = id ? need_text(row, "response", err) : NULL;
+    const char *id = row_need_text(row, "id", err), *text = id ? row_need_text(row, "response", err) : NULL;
     const char *prompt = json_string_value(json_object_get(row, "prompt"));
     if (!text) return -1;
     if (!map_get_str(&l->by_id, id, &at)) return err_set(err, "an answer to \"%s\", which is not in the data", id);
@@ -114,8 +65,8 @@ int candidates_load(Candidates *c, const char *data, const char *samples, Err *e
     *c = (Candidates){.folder = path_dirname(whole ? whole : data)};
     free(whole);
     Loading l = {.c = c};
-    int rc = each_row(data, take_case, &l, err);
-    if (rc == 0) rc = each_row(samples, take_answer, &l, err);
+    int rc = rows_each(data, take_case, &l, err);
+    if (rc == 0) rc = rows_each(samples, take_answer, &l, err);
     map_release(&l.by_id);
     if (rc) candidates_release(c);
     return rc;
@@ -165,10 +116,7 @@ int candidates_write(const char *dir, const Candidates *c, Err *err)
         for (int k = 0; k < c->at[i].answer.n; k++) {
             json_t *row = candidate_scores(&c->at[i].answer.at[k]);
             json_object_set(row, "id", json_object_get(c->at[i].row, "id"));
-            char *line = json_dumps(row, JSON_COMPACT);
-            file_printf(&w, "%s\n", line);
-            free(line);
-            json_decref(row);
+            write_json_line(&w, row);
         }
     return file_commit(&w, err);
 }

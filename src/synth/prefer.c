@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/map.h"
 #include "base/rng.h"
+#include "synth/json_cases.h"
 
 const char *const PREFER_DROP_NAME[PREFER_DROPS] = {"few_answers",          "too_easy",       "too_hard",
                                                     "answered_blind",       "no_good_answer", "no_bad_answer",
@@ -245,17 +246,6 @@ static json_t *report_of(const PreferResult *r)
                      "rejected", r->length[1], "mean_mmrp", "chosen", mean[0], "rejected", mean[1]);
 }
 
-static int save_json(const char *dir, const char *name, json_t *j, Err *err)
-{
-    char *path = path_join(dir, name), *json = json_dumps(j, JSON_INDENT(2)), *text = xasprintf("%s\n", json);
-    int rc = file_save(path, text, strlen(text), err);
-    free(text);
-    free(json);
-    free(path);
-    json_decref(j);
-    return rc;
-}
-
 int prefer_write(const char *dir, const PreferResult *r, const Candidates *c, Err *err)
 {
     FileWriter w;
@@ -264,13 +254,7 @@ int prefer_write(const char *dir, const PreferResult *r, const Candidates *c, Er
     int rc = file_create(&w, path, err);
     free(path);
     if (rc) return -1;
-    for (int i = 0; i < r->n; i++) {
-        json_t *row = pair_row(&r->pair[i], &c->at[r->pair[i].item], c->folder);
-        char *line = json_dumps(row, JSON_COMPACT);
-        file_printf(&w, "%s\n", line);
-        free(line);
-        json_decref(row);
-    }
+    for (int i = 0; i < r->n; i++) write_json_line(&w, pair_row(&r->pair[i], &c->at[r->pair[i].item], c->folder));
     if (file_commit(&w, err)) return -1;
-    return save_json(dir, "report.json", report_of(r), err);
+    return json_save(dir, "report.json", report_of(r), err);
 }
