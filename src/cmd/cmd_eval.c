@@ -11,6 +11,7 @@
 #include "eval/benchmark.h"
 #include "eval/judge.h"
 #include "eval/leak.h"
+#include "eval/picture_use.h"
 #include "eval/results.h"
 #include "reward/self_test.h"
 
@@ -22,7 +23,7 @@ typedef struct EvalOpts {
     StrList leak;
     int64_t limit, think_budget, judge_tokens, judge_parallel;
     double judge_timeout;
-    int scoring, prompt, limit_by, decode_weights;
+    int scoring, prompt, limit_by, pictures, decode_weights;
     bool self_test, overwrite;
 } EvalOpts;
 
@@ -42,6 +43,8 @@ static const Opt TABLE[] = {
      .help = "which: the first ones, or a sample that the seed decides"},
     {"prompt", OPT_ENUM, AT(prompt), .def = "direct", .choices = PROMPT_CHOICES,
      .help = "the answer at once, after thinking in <think>, or after reasoning in \\boxed{}"},
+    {"pictures", OPT_ENUM, AT(pictures), .def = "given", .choices = PICTURE_USE_CHOICES,
+     .help = "what the model is shown: the question's own, another question's, gray ones, none; does it look at them?"},
     {"system", OPT_TEXT, AT(system), .help = "system prompt; where not given, the template's"},
     {"think_budget", OPT_INT, AT(think_budget), .def = "0", .min = 0, .max = 1e6,
      .help = "tokens after which thinking that has no end is ended, and the answer asked for; 0: never"},
@@ -182,7 +185,8 @@ static int load_questions(const EvalOpts *o, EvalRun *run, Err *err)
 
 static AnsweringOptions answering_options(const EvalOpts *o)
 {
-    AnsweringOptions a = {.style = (PromptStyle)o->prompt, .system = o->system, .stop = interrupted};
+    AnsweringOptions a = {
+        .style = (PromptStyle)o->prompt, .system = o->system, .pictures = (PictureUse)o->pictures, .stop = interrupted};
     a.generate = generate_options(&o->sampling, (uint64_t)o->common.seed);
     a.think_budget = (int)o->think_budget;
     if (a.generate.n > 1 && !opt_given(TABLE, o, "temperature")) a.generate.sampling.temperature = MANY_TEMPERATURE;
@@ -241,6 +245,7 @@ static int evaluate_model(const EvalOpts *o, Err *err)
     }
     EvalRun run = {.scoring = (Scoring)o->scoring, .seed = (uint64_t)o->common.seed};
     int rc = load_questions(o, &run, err);
+    if (rc == 0) rc = change_pictures(&run, (PictureUse)o->pictures, o->out, (uint64_t)o->common.seed, err);
     if (rc == 0) rc = run_model(o, &run, err);
     run_release(&run);
     return rc;

@@ -296,13 +296,14 @@ json_t *answering_header(const AnsweringOptions *o, const EngineOptions *e, cons
     json_t *stop = json_array();
     for (int i = 0; g->stop && i < g->stop->n; i++) json_array_append_new(stop, json_string(g->stop->at[i]));
     json_t *h = json_pack(
-        "{s:s, s:s, s:s?, s:s, s:s, s:s?, s:i, s:I, s:f, s:f, s:i, s:f, s:f, s:i, s:i, s:o, s:I, s:I, s:s, s:s}",
+        "{s:s, s:s, s:s?, s:s, s:s, s:s, s:s?, s:i, s:I, s:f, s:f, s:i, s:f, s:f, s:i, s:i, s:o, s:I, s:I, s:s, s:s}",
         "osler", OSLER_VERSION, "model", model, "adapter", e->adapter ? adapter : NULL, "questions", questions,
-        "prompt", prompt_style_name(o->style), "system", o->system, "n", g->n, "seed", (json_int_t)g->sampling.seed,
-        "temperature", g->sampling.temperature, "top_p", g->sampling.top_p, "top_k", g->sampling.top_k, "min_p",
-        g->sampling.min_p, "repetition_penalty", g->sampling.repetition_penalty, "max_new_tokens", g->max_new_tokens,
-        "think_budget", o->think_budget, "stop", stop, "min_pixels", (json_int_t)e->min_pixels, "max_pixels",
-        (json_int_t)e->max_pixels, "dtype", dtype_name(e->dtype), "decode_weights", WEIGHTS[e->decode_weights]);
+        "prompt", prompt_style_name(o->style), "pictures", picture_use_name(o->pictures), "system", o->system, "n",
+        g->n, "seed", (json_int_t)g->sampling.seed, "temperature", g->sampling.temperature, "top_p", g->sampling.top_p,
+        "top_k", g->sampling.top_k, "min_p", g->sampling.min_p, "repetition_penalty", g->sampling.repetition_penalty,
+        "max_new_tokens", g->max_new_tokens, "think_budget", o->think_budget, "stop", stop, "min_pixels",
+        (json_int_t)e->min_pixels, "max_pixels", (json_int_t)e->max_pixels, "dtype", dtype_name(e->dtype),
+        "decode_weights", WEIGHTS[e->decode_weights]);
     if (!h) err_set(err, "a text of the options is not UTF-8");
     return h;
 }

@@ -20,12 +20,14 @@
 #define OSLER_EVAL_ANSWERING_H
 
 #include "eval/answer_store.h"
+#include "eval/picture_use.h"
 #include "infer/generate.h"
 #include "reward/answer_prompt.h"
 
 typedef struct AnsweringOptions {
     PromptStyle style;
-    const char *system; /* NULL: the template's */
+    const char *system;  /* NULL: the template's */
+    PictureUse pictures; /* what change_pictures did */
     GenerateOptions generate;
     int think_budget;   /* tokens; 0: none; below generate.max_new_tokens */
     bool (*stop)(void); /* asked now and then: true ends the run; NULL: never */
