@@ -7,12 +7,13 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/interrupt.h"
+#include "synth/model_judge.h"
 #include "synth/orchestrate.h"
 #include "synth/prefer.h"
 
 typedef struct SynthOpts {
     Common common;
-    char *data, *samples, *blind, *out, *teacher, *teacher_model;
+    char *data, *samples, *blind, *out, *teacher, *judge, *server_model;
     StrList without, against;
     int64_t n, gap, traces, max_new_tokens, max_batch, parallel, min_words, max_words;
     double temperature, top_p, timeout, max_share;
@@ -31,15 +32,19 @@ static const Opt TABLE[] = {
      .help = "right answers to a question, at least"},
     {"max_pass", OPT_REAL, AT(max_pass), .def = "-1", .min = -1, .max = 1,
      .help = "at most; -1: orchestrate 0.75, prefer 0.875"},
-    {"teacher", OPT_TEXT, AT(teacher), .group = "Teacher (orchestrate)",
-     .help = "who reasons: http(s)://... of an OpenAI-compatible server (key: OSLER_API_KEY), or a model's folder"},
-    {"teacher_model", OPT_TEXT, AT(teacher_model), .help = "the server's name for the model"},
-    {"traces", OPT_INT, AT(traces), .def = "1", .min = 1, .max = 64, .help = "tries at a question"},
-    {"temperature", OPT_REAL, AT(temperature), .def = "0.7", .min = 0, .max = 100, .help = "of the teacher; 0: greedy"},
+    {"teacher", OPT_TEXT, AT(teacher), .group = "Another model",
+     .help = "orchestrate: who reasons: http(s)://... of an OpenAI-compatible server (the key is read from the "
+             "environment variable OSLER_API_KEY), or a checkpoint directory"},
+    {"judge", OPT_TEXT, AT(judge),
+     .help = "judge, prefer: a multimodal model, given likewise, whose scores decide in place of the rules'"},
+    {"server_model", OPT_TEXT, AT(server_model), .help = "the server's name for the model"},
+    {"traces", OPT_INT, AT(traces), .def = "1", .min = 1, .max = 64, .help = "orchestrate: tries at a question"},
+    {"temperature", OPT_REAL, AT(temperature), .def = "0.7", .min = 0, .max = 100,
+     .help = "of the teacher; 0: greedy. A judge is greedy"},
     {"top_p", OPT_REAL, AT(top_p), .def = "0.95", .min = 1e-6, .max = 1, .help = "of the teacher"},
-    {"max_new_tokens", OPT_INT, AT(max_new_tokens), .def = "4096", .min = 1, .max = 1e6, .help = "of a trace"},
+    {"max_new_tokens", OPT_INT, AT(max_new_tokens), .def = "4096", .min = 1, .max = 1e6, .help = "of a reply"},
     {"max_batch", OPT_INT, AT(max_batch), .def = "32", .min = 1, .max = 4096,
-     .help = "traces of a model's folder that grow together"},
+     .help = "replies of a checkpoint that grow together"},
     {"parallel", OPT_INT, AT(parallel), .def = "8", .min = 1, .max = 64, .help = "requests to a server at once"},
     {"timeout", OPT_REAL, AT(timeout), .def = "600", .min = 0.1, .max = 3600, .help = "seconds of a request"},
     {"min_words", OPT_INT, AT(min_words), .def = "200", .min = 0, .max = 1e6, .group = "Traces (orchestrate)",
@@ -82,6 +87,29 @@ static int read_criteria(unsigned *mask, const StrList *without, Err *err)
     return *mask ? 0 : usage_error(err, "without: no criterion is left");
 }
 
+/* The options of a teacher or a judge at `where`; of a judge n 1 and temperature 0. */
+static TeacherOptions teacher_options(const SynthOpts *o, const char *name, const char *where, const char *cache)
+{
+    bool judge = !strcmp(name, "judge");
+    TeacherOptions t = TEACHER_DEFAULTS;
+    t.name = name;
+    t.where = where;
+    t.model = o->server_model;
+    t.key = getenv("OSLER_API_KEY");
+    t.parallel = (int)o->parallel;
+    t.timeout_s = o->timeout;
+    t.generate.n = judge ? 1 : (int)o->traces;
+    t.generate.max_new_tokens = (int)o->max_new_tokens;
+    t.generate.max_batch = (int)o->max_batch;
+    t.generate.sampling.temperature = judge ? 0 : o->temperature;
+    t.generate.sampling.top_p = o->top_p;
+    t.generate.sampling.seed = (uint64_t)o->common.seed;
+    t.engine = (EngineOptions){.dtype = common_dtype(&o->common), .check_later = true};
+    t.cache = cache;
+    t.stop = interrupted;
+    return t;
+}
+
 /* ---- judge ------------------------------------------------------------------------------------------------------- */
 
 static void print_means(const Candidates *c, unsigned mask)
@@ -104,6 +132,29 @@ static void print_means(const Candidates *c, unsigned mask)
     printf("%-17s %7.3f\n", "sum", all);
 }
 
+static void print_agreement(const JudgeReport *r)
+{
+    printf("%-17s %7d answers, %d replies could not be read\n", "judge", r->answers, r->unread);
+    for (int k = 0; r->both && k < MMRP_CRITERIA; k++)
+        printf("%-17s %7.3f kappa with the rules\n", MMRP_NAME[k], r->kappa[k]);
+}
+
+static int ask_judge(const SynthOpts *o, Candidates *c, Err *err)
+{
+    JudgeReport r;
+    char *cache = path_join(o->out, "judge.jsonl");
+    const TeacherOptions t = teacher_options(o, "judge", o->judge, cache);
+    int rc = dir_create(o->out, err);
+    interrupt_begin();
+    if (rc == 0) rc = judge_by_model(&r, c, &t, err);
+    interrupt_end();
+    if (rc > 0) log_warn("interrupted: the judge's replies so far are kept; the same command goes on");
+    if (rc == 0) rc = judge_report_write(o->out, &r, &t, err);
+    if (rc == 0) print_agreement(&r);
+    free(cache);
+    return rc;
+}
+
 /* ---- prefer ------------------------------------------------------------------------------------------------------ */
 
 static void print_pairs(const PreferResult *r)
@@ -120,8 +171,7 @@ static int prefer(const SynthOpts *o, const Candidates *c, unsigned mask, Err *e
 {
     Candidates blind;
     PreferResult r;
-    if (!o->out) return usage_error(err, "prefer needs --out DIR");
-    if (o->blind && candidates_load(&blind, o->data, o->blind, err)) return -1;
+    if (o->blind && candidates_load(&blind, o->data, o->blind, o->judge, err)) return -1;
     PreferOptions p = {.n = o->n ? (int)o->n : 1500,
                        .criteria = mask,
                        .gap = (int)o->gap,
@@ -141,26 +191,6 @@ static int prefer(const SynthOpts *o, const Candidates *c, unsigned mask, Err *e
 }
 
 /* ---- orchestrate ------------------------------------------------------------------------------------------------- */
-
-static TeacherOptions teacher_options(const SynthOpts *o, const char *cache)
-{
-    TeacherOptions t = TEACHER_DEFAULTS;
-    t.where = o->teacher;
-    t.model = o->teacher_model;
-    t.key = getenv("OSLER_API_KEY");
-    t.parallel = (int)o->parallel;
-    t.timeout_s = o->timeout;
-    t.generate.n = (int)o->traces;
-    t.generate.max_new_tokens = (int)o->max_new_tokens;
-    t.generate.max_batch = (int)o->max_batch;
-    t.generate.sampling.temperature = o->temperature;
-    t.generate.sampling.top_p = o->top_p;
-    t.generate.sampling.seed = (uint64_t)o->common.seed;
-    t.engine = (EngineOptions){.dtype = common_dtype(&o->common), .check_later = true};
-    t.cache = cache;
-    t.stop = interrupted;
-    return t;
-}
 
 static void print_kept(const Orchestrate *r)
 {
@@ -189,7 +219,7 @@ static int run_orchestrate(const SynthOpts *o, Err *err)
 {
     if (!o->out || !o->teacher) return usage_error(err, "orchestrate needs --teacher WHERE and --out DIR");
     char *cache = path_join(o->out, "teacher.jsonl");
-    const OrchestrateOptions t = {.teacher = teacher_options(o, cache),
+    const OrchestrateOptions t = {.teacher = teacher_options(o, "teacher", o->teacher, cache),
                                   .n = o->n ? (int)o->n : 2000,
                                   .min_pass = o->min_pass,
                                   .max_pass = o->max_pass < 0 ? 0.75 : o->max_pass,
@@ -205,16 +235,28 @@ static int run_orchestrate(const SynthOpts *o, Err *err)
 
 /* ---- all --------------------------------------------------------------------------------------------------------- */
 
+static int judge_or_prefer(const SynthOpts *o, Candidates *c, bool pairs, unsigned mask, Err *err)
+{
+    int rc = o->judge ? ask_judge(o, c, err) : 0;
+    if (rc) return rc;
+    if (pairs) return prefer(o, c, mask, err);
+    if (o->out && candidates_write(o->out, c, err)) return -1;
+    print_means(c, mask);
+    return 0;
+}
+
 static int run_judging(const SynthOpts *o, bool pairs, Err *err)
 {
     unsigned mask;
     Candidates c;
     if (!o->data) return usage_error(err, "judge and prefer need --data CASES.jsonl");
-    if (read_criteria(&mask, &o->without, err) || candidates_load(&c, o->data, o->samples, err)) return -1;
-    int rc = 0;
-    if (pairs) rc = prefer(o, &c, mask, err);
-    else if (o->out) rc = candidates_write(o->out, &c, err);
-    if (rc == 0 && !pairs) print_means(&c, mask);
+    if ((pairs || o->judge) && !o->out) return usage_error(err, "%s needs --out DIR", pairs ? "prefer" : "a judge");
+    if (o->judge) {
+        const TeacherOptions t = teacher_options(o, "judge", o->judge, NULL);
+        if (teacher_check(&t, err)) return -1;
+    }
+    if (read_criteria(&mask, &o->without, err) || candidates_load(&c, o->data, o->samples, o->judge, err)) return -1;
+    int rc = judge_or_prefer(o, &c, pairs, mask, err);
     candidates_release(&c);
     return rc;
 }

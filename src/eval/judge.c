@@ -5,7 +5,6 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "text/unicode.h"
 
 enum { JUDGE_TEXT_BYTES = 4000 }; /* of a question, a gold answer, an answer */
 
@@ -21,26 +20,15 @@ typedef struct Judging {
 
 /* ---- prompts ----------------------------------------------------------------------------------------------------- */
 
-/* Text of others, cut to a length, on one line, and harmless: nothing in it is a special token or an image's marker. */
-static void add_quote(Buf *out, const char *text)
-{
-    size_t n = strlen(text);
-    if (n > JUDGE_TEXT_BYTES) n = utf8_complete(text, JUDGE_TEXT_BYTES);
-    for (size_t i = 0; i < n; i++) {
-        buf_byte(out, (unsigned char)text[i] < ' ' ? ' ' : (unsigned char)text[i]);
-        if (text[i] == '<' && (text[i + 1] == '|' || !strncmp(text + i + 1, "image", 5))) buf_byte(out, ' ');
-    }
-}
-
 static char *judge_prompt(const Question *q, const char *answer)
 {
     Buf b = {0};
     buf_str(&b, "A student has answered a medical question. Compare the answer with the reference.\n\nQuestion: ");
-    add_quote(&b, q->question ? q->question : "(not known)");
+    teacher_quote(&b, q->question ? q->question : "(not known)", JUDGE_TEXT_BYTES);
     buf_str(&b, "\nReference: ");
-    add_quote(&b, q->gold);
+    teacher_quote(&b, q->gold, JUDGE_TEXT_BYTES);
     buf_str(&b, "\nStudent's answer: ");
-    add_quote(&b, answer);
+    teacher_quote(&b, answer, JUDGE_TEXT_BYTES);
     buf_str(&b,
             "\n\nThe answer is right where it means the same as the reference, or says more without contradicting it. "
             "It is wrong where it contradicts the reference, leaves out what the question asks for, or names several "

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "image/image_ref.h"
 #include "infer/teacher_impl.h"
+#include "text/unicode.h"
 #include "weights/hf_dir.h"
 
 /* Counts up where the way questions are asked changes. */
@@ -153,6 +154,16 @@ int teacher_ask(Teacher *t, const char *text, char *const *image, int n_images, 
     }
     vec_push(&t->question, q);
     return rc ? err_context(err, "%s", t->o.name) : t->question.n - 1;
+}
+
+void teacher_quote(Buf *out, const char *text, size_t max_bytes)
+{
+    size_t n = strlen(text);
+    if (n > max_bytes) n = utf8_complete(text, max_bytes);
+    for (size_t i = 0; i < n; i++) {
+        buf_byte(out, (unsigned char)text[i] < ' ' ? ' ' : (unsigned char)text[i]);
+        if (text[i] == '<' && (text[i + 1] == '|' || !strncmp(text + i + 1, "image", 5))) buf_byte(out, ' ');
+    }
 }
 
 const TeacherReply *teacher_reply(const Teacher *t, int question, int draw)

@@ -71,4 +71,7 @@ int teacher_answer(Teacher *t, Err *err);
 const TeacherReply *teacher_reply(const Teacher *t, int question, int draw);
 TeacherCount teacher_count(const Teacher *t);
 
+/* Text of others for a question: cut to max_bytes, on one line, and harmless: no special token or image marker in it. */
+void teacher_quote(Buf *out, const char *text, size_t max_bytes);
+
 #endif

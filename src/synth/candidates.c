@@ -12,6 +12,7 @@
 typedef struct Loading {
     Candidates *c;
     int cap;
+    bool model_judges;
     Map by_id;
 } Loading;
 
@@ -31,13 +32,28 @@ static int take_case(void *arg, json_t *row, Err *err)
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
-static int judge_candidate(Candidate *a, const CandidateCase *c, Err *err)
+static bool answered_right(const Question *q, const char *text)
+{
+    Answer a;
+    answer_extract(&a, q, text, strlen(text));
+    bool right = match_answer(q, &a).correct;
+    answer_release(&a);
+    return right;
+}
+
+static int judge_candidate(Candidate *a, const CandidateCase *c, bool model_judges, Err *err)
 {
     KnownFinding finding[16];
     Question q;
+    if (row_question(&q, c->row, "answer", err)) return -1;
+    if (model_judges && !json_object_get(c->row, "findings")) {
+        a->score.correct = answered_right(&q, a->text);
+        return 0;
+    }
     int n = known_findings(finding, 16, c->row, err);
-    if (n < 0 || row_question(&q, c->row, "answer", err)) return -1;
+    if (n < 0) return -1;
     rule_judge(&a->score, &(KnownCase){&q, finding, n}, a->text, strlen(a->text));
+    a->has_rule = true;
     return 0;
 }
 
@@ -56,15 +72,15 @@ static int take_answer(void *arg, json_t *row, Err *err)
                    .draw = (int)json_integer_value(json_object_get(row, "draw")),
                    .length = tokens ? (int)json_integer_value(tokens) : (int)strlen(text)};
     vec_push(&c->answer, a);
-    return judge_candidate(&c->answer.at[c->answer.n - 1], c, err);
+    return judge_candidate(&c->answer.at[c->answer.n - 1], c, l->model_judges, err);
 }
 
-int candidates_load(Candidates *c, const char *data, const char *samples, Err *err)
+int candidates_load(Candidates *c, const char *data, const char *samples, bool model_judges, Err *err)
 {
     char *whole = realpath(data, NULL);
     *c = (Candidates){.folder = path_dirname(whole ? whole : data)};
     free(whole);
-    Loading l = {.c = c};
+    Loading l = {.c = c, .model_judges = model_judges};
     int rc = rows_each(data, take_case, &l, err);
     if (rc == 0) rc = rows_each(samples, take_answer, &l, err);
     map_release(&l.by_id);
@@ -79,6 +95,7 @@ void candidates_release(Candidates *c)
         for (int a = 0; a < k->answer.n; a++) {
             free(k->answer.at[a].text);
             mmrp_release(&k->answer.at[a].score);
+            mmrp_release(&k->answer.at[a].by_rule);
         }
         free(k->answer.at);
         free(k->prompt);
@@ -89,16 +106,21 @@ void candidates_release(Candidates *c)
     *c = (Candidates){0};
 }
 
+static void add_scores(json_t *j, const MmrpScore *s)
+{
+    for (int k = 0; k < MMRP_CRITERIA; k++) {
+        json_object_set_new(j, MMRP_NAME[k], json_integer(s->score[k]));
+        if (!s->span[k]) continue;
+        char *key = xasprintf("%s_span", MMRP_NAME[k]);
+        json_object_set_new(j, key, json_string(s->span[k]));
+        free(key);
+    }
+}
+
 json_t *candidate_scores(const Candidate *a)
 {
     json_t *j = json_object();
-    for (int k = 0; k < MMRP_CRITERIA; k++) {
-        json_object_set_new(j, MMRP_NAME[k], json_integer(a->score.score[k]));
-        if (!a->score.span[k]) continue;
-        char *key = xasprintf("%s_span", MMRP_NAME[k]);
-        json_object_set_new(j, key, json_string(a->score.span[k]));
-        free(key);
-    }
+    add_scores(j, &a->score);
     json_object_set_new(j, "correct", json_boolean(a->score.correct));
     json_object_set_new(j, "draw", json_integer(a->draw));
     return j;
@@ -114,8 +136,14 @@ int candidates_write(const char *dir, const Candidates *c, Err *err)
     if (rc) return -1;
     for (int i = 0; i < c->n; i++)
         for (int k = 0; k < c->at[i].answer.n; k++) {
-            json_t *row = candidate_scores(&c->at[i].answer.at[k]);
+            const Candidate *a = &c->at[i].answer.at[k];
+            json_t *row = candidate_scores(a);
             json_object_set(row, "id", json_object_get(c->at[i].row, "id"));
+            if (a->has_rule && c->judged_by_model) {
+                json_t *rule = json_object();
+                add_scores(rule, &a->by_rule);
+                json_object_set_new(row, "by_rule", rule);
+            }
             write_json_line(&w, row);
         }
     return file_commit(&w, err);
