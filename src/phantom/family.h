@@ -153,8 +153,8 @@ const char *vignette_make(Case *c, const Group *g, Rng *rng);
 void reasoning_make(Case *c, const Thought *h, Rng *rng);
 /* "cardiothoracic ratio 0.57; apex of the heart left" */
 void findings_list(Buf *b, const Case *c);
-/* "So the answer is on both films."  Of a choice its letter is found by trying the options in their order. */
-void commit_answer(Buf *b, const Case *c, Rng *rng);
+/* "So the answer is on both films.", with its letter "on both films (C)." */
+void commit_sentence(Buf *b, const Case *c, bool letter, Rng *rng);
 /* What user and assistant say. */
 void case_messages(Buf *ask, Buf *answer, const Case *c, int style, Rng *rng);
 

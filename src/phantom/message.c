@@ -12,7 +12,7 @@ static void answer_case(Buf *ask, Buf *answer, const Case *c, int style)
 {
     case_prompt(ask, c, style != STYLE_DIRECT);
     if (style == STYLE_DIRECT) buf_str(answer, c->answer);
-    else buf_printf(answer, "<think>\n%s\n</think>\n<answer>%s</answer>", c->reasoning[style], c->answer);
+    else buf_printf(answer, "<think>\n%s\n</think>\n<answer>%s</answer>", c->reasoning[style], c->answer_text);
 }
 
 static void describe_case(Buf *ask, Buf *answer, const Case *c, Rng *rng)
@@ -38,44 +38,39 @@ static void measure_case(Buf *ask, Buf *answer, const Case *c, Rng *rng)
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
-/* A line each. */
-static void add_options(Buf *b, const Case *c)
+static void add_options(Buf *ask, const Case *c)
 {
-    for (int i = 0; i < c->options; i++) buf_printf(b, "%s%c. %s", i ? "\n" : "", 'A' + i, c->option[i]);
+    for (int i = 0; i < c->options; i++) buf_printf(ask, "\n%c. %s", 'A' + i, c->option[i]);
 }
 
-static void ask_question(Buf *ask, const Case *c)
+/* Every option's text with its letter, in any order. */
+static void read_letters(Buf *ask, Buf *answer, const Case *c, Rng *rng)
 {
-    buf_printf(ask, "%s%s", c->question, c->options ? "\n" : "");
+    int left[MAX_OPTIONS];
+    buf_str(ask, c->question);
     add_options(ask, c);
+    buf_str(ask, "\nWrite each option with its letter behind it.");
+    for (int i = 0; i < c->options; i++) left[i] = i;
+    for (int n = c->options; n > 0; n--) {
+        int k = (int)rng_below(rng, (uint32_t)n);
+        buf_printf(answer, "%s (%c)%s", c->option[left[k]], 'A' + left[k], n > 1 ? "; " : ".");
+        left[k] = left[n - 1];
+    }
 }
 
-/* The question, every other time its options alone. */
-static void ask_some(Buf *ask, const Case *c, Rng *rng)
-{
-    if (!c->options || rng_below(rng, 2)) ask_question(ask, c);
-    else add_options(ask, c);
-}
-
-static void copy_options(Buf *ask, Buf *answer, const Case *c, Rng *rng)
-{
-    ask_some(ask, c, rng);
-    buf_str(ask, "\nCopy the options.");
-    add_options(answer, c);
-}
-
-/* The answer by a sentence that states it. */
+/* The answer to the question by a sentence that states it. */
 static void read_conclusion(Buf *ask, Buf *answer, const Case *c, Rng *rng)
 {
-    ask_some(ask, c, rng);
+    buf_str(ask, c->question);
+    add_options(ask, c);
     buf_printf(ask, "\n%s What follows?", c->conclusion);
-    commit_answer(answer, c, rng);
+    commit_sentence(answer, c, true, rng);
 }
 
 /* The sentence that gives the answer; the answer goes between its marks. */
 static void read_answer(Buf *ask, Buf *answer, const Case *c, Rng *rng)
 {
-    commit_answer(ask, c, rng);
+    commit_sentence(ask, c, true, rng);
     buf_str(ask, "\nPut the answer between <answer> and </answer>.");
     buf_printf(answer, "<answer>%s</answer>", c->answer);
 }
@@ -86,7 +81,7 @@ static void read_case(Buf *ask, Buf *answer, const Case *c, Rng *rng)
     if (exercise == 0) read_answer(ask, answer, c, rng);
     else if (exercise == 1) read_conclusion(ask, answer, c, rng);
     else if (exercise == 2 || !c->options) measure_case(ask, answer, c, rng);
-    else copy_options(ask, answer, c, rng);
+    else read_letters(ask, answer, c, rng);
 }
 
 /* ---- notes ------------------------------------------------------------------------------------------------------ */
@@ -115,39 +110,25 @@ static int split_sentences(Span *span, int max, const char *text)
     return n;
 }
 
-/* The pieces in random order: sentences in a row, the list of options on lines of its own. */
-static void shuffle_pieces(Buf *b, Span *piece, int n, const char *list, Rng *rng)
-{
-    for (const char *gap = ""; n > 0; n--) {
-        int k = (int)rng_below(rng, (uint32_t)n);
-        bool lines = piece[k].at == list;
-        buf_printf(b, "%s%.*s", lines && *gap ? "\n" : gap, piece[k].n, piece[k].at);
-        gap = lines ? "\n" : " ";
-        piece[k] = piece[n - 1];
-    }
-}
-
-/* The sentences of some reasoning about the case, and its options, in random order, without the answer: words and
-   comparisons, but neither a train of thought nor where it leads.  Half of them between the marks of thinking. */
+/* The sentences of some reasoning about the case in random order, all but the last one, which gives the answer: words
+   and comparisons, but neither a train of thought nor where it leads.  Half of them between the marks of thinking. */
 static void note_case(Buf *ask, Buf *answer, const Case *c, Rng *rng)
 {
     enum { MAX_SENTENCES = 64 };
-    Span piece[MAX_SENTENCES + 1];
-    Buf text = {0}, list = {0};
+    Span span[MAX_SENTENCES];
     bool marked = rng_below(rng, 2);
     add_markers(ask, c);
-    ask_question(ask, c);
+    buf_str(ask, c->question);
+    add_options(ask, c);
     buf_str(ask, marked ? "\nWrite notes between <think> and </think>." : "\nWrite notes.");
-    int style = (int)rng_below(rng, N_STYLES);
-    buf_add(&text, c->reasoning[style], c->committed[style]);
-    int n = split_sentences(piece, MAX_SENTENCES, text.data);
-    add_options(&list, c);
-    if (list.len) piece[n++] = (Span){list.data, (int)list.len};
     if (marked) buf_str(answer, "<think>\n");
-    shuffle_pieces(answer, piece, n, list.data, rng);
+    int n = split_sentences(span, MAX_SENTENCES, c->reasoning[rng_below(rng, N_STYLES)]) - 1;
+    for (const char *gap = ""; n > 0; n--, gap = " ") {
+        int k = (int)rng_below(rng, (uint32_t)n);
+        buf_printf(answer, "%s%.*s", gap, span[k].n, span[k].at);
+        span[k] = span[n - 1];
+    }
     if (marked) buf_str(answer, "\n</think>");
-    buf_release(&list);
-    buf_release(&text);
 }
 
 /* ---- all ---------------------------------------------------------------------------------------------------------- */

@@ -95,8 +95,7 @@ typedef struct Case {
     int findings;
     const char *caption;
     const char *reasoning[N_STYLES];
-    size_t committed[N_STYLES]; /* where in the reasoning the answer begins */
-    const char *conclusion;     /* the sentence before the answer: "The heart is enlarged." */
+    const char *conclusion; /* the sentence before the answer: "The heart is enlarged." */
     Image image[MAX_IMAGES];
     int images;
     VEC(char *) text; /* owns the strings */
@@ -122,7 +121,7 @@ enum {
     STYLE_DIRECT = N_STYLES, /* the answer alone */
     STYLE_CAPTION,           /* another question: what does the picture show? Not for twins */
     STYLE_MEASURE,           /* another: the findings in their canonical words */
-    STYLE_READING,           /* another: findings, options or the answer are read off the text */
+    STYLE_READING,           /* another: findings, options' letters or the answer are read off the text */
     STYLE_NOTES,             /* the sentences of some reasoning in random order, without the answer */
     STYLE_SIGHT,             /* the answer or the caption, by chance */
     STYLE_MIXED              /* any Style, by chance */

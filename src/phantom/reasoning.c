@@ -40,19 +40,18 @@ void findings_list(Buf *b, const Case *c)
     }
 }
 
-/* The options in their order to the right one: "A. on neither film? No." and so on, a line each. */
-static void try_options(Buf *b, const Case *c)
-{
-    int right = c->answer[0] - 'A';
-    for (int i = 0; i < right; i++) buf_printf(b, "\n%c. %s? No.", 'A' + i, c->option[i]);
-    buf_printf(b, "\n%s. %s? Yes: the answer is %s.", c->answer, c->answer_text, c->answer);
-}
-
-void commit_answer(Buf *b, const Case *c, Rng *rng)
+void commit_sentence(Buf *b, const Case *c, bool letter, Rng *rng)
 {
     static const char *const SO[] = {"So the answer is", "The answer is", "Answer:", NULL};
-    buf_printf(b, "%s %s.", pick(rng, SO), c->answer_text);
-    if (c->kind == ASK_CHOICE) try_options(b, c);
+    buf_printf(b, "%s %s", pick(rng, SO), c->answer_text);
+    if (letter && c->kind == ASK_CHOICE) buf_printf(b, " (%s)", c->answer);
+    buf_byte(b, '.');
+}
+
+static void add_commit(Buf *b, const Case *c, Rng *rng)
+{
+    buf_byte(b, ' ');
+    commit_sentence(b, c, false, rng);
 }
 
 static void add_measured(Buf *b, const Case *c)
@@ -64,16 +63,15 @@ static void add_measured(Buf *b, const Case *c)
 
 static void add_plain(Buf *b, const Case *c, const Thought *h, Rng *rng)
 {
-    (void)rng;
     add_measured(b, c);
     add_sentence(b, h->rule);
     add_steps(b, h);
     add_sentence(b, h->conclusion);
+    add_commit(b, c, rng);
 }
 
 static void add_orchestrated(Buf *b, const Case *c, const Thought *h, Rng *rng)
 {
-    (void)rng;
     buf_printf(b, "Problem: %s.\nKey findings: ", h->problem);
     findings_list(b, c);
     buf_str(b, ".\nHypotheses:");
@@ -86,6 +84,7 @@ static void add_orchestrated(Buf *b, const Case *c, const Thought *h, Rng *rng)
         if (*y->contra) buf_printf(b, " against: %s.", y->contra);
     }
     buf_printf(b, "\nRe-check: %s\nCommit: %s", h->check, h->conclusion);
+    add_commit(b, c, rng);
 }
 
 static void add_differential(Buf *b, const Case *c, const Thought *h, Rng *rng)
@@ -102,6 +101,7 @@ static void add_differential(Buf *b, const Case *c, const Thought *h, Rng *rng)
         buf_str(b, y->holds ? "; kept." : "; dropped.");
     }
     add_sentence(b, h->conclusion);
+    add_commit(b, c, rng);
 }
 
 static void add_intuitive(Buf *b, const Case *c, const Thought *h, Rng *rng)
@@ -112,22 +112,22 @@ static void add_intuitive(Buf *b, const Case *c, const Thought *h, Rng *rng)
     buf_str(b, " What carries it: ");
     findings_list(b, c);
     buf_str(b, ".");
+    add_commit(b, c, rng);
 }
 
 static void add_analytical(Buf *b, const Case *c, const Thought *h, Rng *rng)
 {
-    (void)rng;
     int n = 1;
     buf_printf(b, "Step %d, the findings: ", n++);
     findings_list(b, c);
     buf_printf(b, ".\nStep %d, the rule: %s", n++, h->rule);
     for (int i = 0; i < h->steps; i++) buf_printf(b, "\nStep %d: %s", n++, h->step[i]);
     buf_printf(b, "\nStep %d, the check: %s\nStep %d: %s", n, h->check, n + 1, h->conclusion);
+    add_commit(b, c, rng);
 }
 
 static void add_bayesian(Buf *b, const Case *c, const Thought *h, Rng *rng)
 {
-    (void)rng;
     double sum = 0, all = 0;
     for (int i = 0; i < h->hypotheses; i++) {
         sum += h->hypothesis[i].prior * h->hypothesis[i].likelihood;
@@ -147,6 +147,7 @@ static void add_bayesian(Buf *b, const Case *c, const Thought *h, Rng *rng)
                    h->hypothesis[i].prior * h->hypothesis[i].likelihood / sum);
     buf_str(b, ".\n");
     add_sentence(b, h->conclusion);
+    add_commit(b, c, rng);
 }
 
 void reasoning_make(Case *c, const Thought *h, Rng *rng)
@@ -165,9 +166,6 @@ void reasoning_make(Case *c, const Thought *h, Rng *rng)
     for (int i = 0; i < N_STYLES; i++) {
         Buf b = {0};
         ADD[i](&b, c, h, rng);
-        c->committed[i] = b.len;
-        buf_byte(&b, ' ');
-        commit_answer(&b, c, rng);
         c->reasoning[i] = case_say(c, "%s", b.data);
         buf_release(&b);
     }

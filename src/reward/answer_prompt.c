@@ -7,6 +7,8 @@
 typedef struct Wording {
     const char *how[ANSWER_KINDS];
     const char *maybe; /* in place of how[ANSWER_YESNO] where maybe is offered, too */
+    const char
+        *either; /* in place of how[ANSWER_CHOICE] after thinking, which arrives at a text rather than a letter */
     const char *style[PROMPT_STYLES];
 } Wording;
 
@@ -17,6 +19,7 @@ static const Wording ENGLISH = {
             [ANSWER_NUMBER] = "Answer with a number.",
             [ANSWER_OPEN] = "Answer briefly."},
     .maybe = "Answer with yes, no or maybe.",
+    .either = "Answer with the letter or the text of the right option.",
     .style = {[PROMPT_DIRECT] = "",
               [PROMPT_THINK] =
                   " Think first, between <think> and </think>; put the answer between <answer> and </answer>.",
@@ -31,6 +34,7 @@ static const Wording CHINESE = {
             [ANSWER_NUMBER] = "请用一个数字回答。",
             [ANSWER_OPEN] = "请简要回答。"},
     .maybe = "请回答“是”、“否”或“不确定”。",
+    .either = "请用正确选项的字母或内容回答。",
     .style = {[PROMPT_DIRECT] = "",
               [PROMPT_THINK] = "请先在<think>和</think>之间思考，再把答案写在<answer>和</answer>之间。",
               [PROMPT_BOXED] = "请逐步推理，并把最终答案写在\\boxed{}中。"},
@@ -110,5 +114,7 @@ void answer_prompt(Buf *out, const Question *q, int images, PromptStyle style)
         add_text(out, &m, q->option[i]);
     }
     bool maybe = q->kind == ANSWER_YESNO && q->n_options > 2;
-    buf_printf(out, "\n%s%s", maybe ? words->maybe : words->how[q->kind], words->style[style]);
+    bool either = q->kind == ANSWER_CHOICE && style == PROMPT_THINK;
+    const char *how = maybe ? words->maybe : either ? words->either : words->how[q->kind];
+    buf_printf(out, "\n%s%s", how, words->style[style]);
 }

@@ -8,10 +8,10 @@
  *   Which finding is shown?
  *   A. Effusion
  *   B. Pneumothorax
- *   Answer with the letter of the right option. Think first, between <think> and </think>; put the answer between
- *   <answer> and </answer>.
+ *   Answer with the letter or the text of the right option. Think first, between <think> and </think>; put the answer
+ *   between <answer> and </answer>.
  *
- * The text ends without a line feed, and appends to `out`.  Options are listed for a choice alone.  A yes/no question
+ * The text ends without a line feed, and appends to `out`.  Options are listed for a choice alone; without thinking its letter is asked for.  A yes/no question
  * with three options (yes, no, maybe) offers the third in its instruction; with none, yes and no.
  *
  * Markers.  The text has exactly `images` of them, in the order in which the model gets the images.  A question or an

@@ -383,10 +383,10 @@ static void test_prompts(void **state)
     Question q = {.kind = ANSWER_CHOICE, .question = "Which?", .option = {"left", "right"}, .n_options = 2};
     expect_prompt(&q, 1, PROMPT_DIRECT,
                   "<image>\nWhich?\nA. left\nB. right\nAnswer with the letter of the right option.");
-    expect_prompt(
-        &q, 0, PROMPT_THINK,
-        "Which?\nA. left\nB. right\nAnswer with the letter of the right option. Think first, between <think> and "
-        "</think>; put the answer between <answer> and </answer>.");
+    expect_prompt(&q, 0, PROMPT_THINK,
+                  "Which?\nA. left\nB. right\nAnswer with the letter or the text of the right option. Think first, "
+                  "between <think> and "
+                  "</think>; put the answer between <answer> and </answer>.");
     q.kind = ANSWER_OPEN; /* options are of a choice alone */
     expect_prompt(&q, 0, PROMPT_BOXED,
                   "Which?\nAnswer briefly. Reason step by step, and put the final answer in \\boxed{}.");

@@ -201,12 +201,12 @@ static void test_same_bits_everywhere(void **state)
         const char *family;
         uint64_t hash;
     } KNOWN[] = {
-        {"chest-heart", UINT64_C(0xc04113e575841f43)},  {"chest-heart-newborn", UINT64_C(0x240304a1bc2847e1)},
-        {"ecg-adult", UINT64_C(0x9a2bfe83ade0ecd9)},    {"ecg-infant", UINT64_C(0x87ed5044f9d0cdb3)},
-        {"pneumothorax", UINT64_C(0xa5680d2f16cbf681)}, {"growth", UINT64_C(0x9cd6fc94cc67e822)},
-        {"ventricles", UINT64_C(0x338bc8380c5e4b84)},   {"haematoma", UINT64_C(0xa129e3f6bb2f7e33)},
-        {"optic-disc", UINT64_C(0x864441c7ea473149)},   {"nodule", UINT64_C(0x69c65d9b46753e57)},
-        {"response", UINT64_C(0x81832bdf0ff3e9b0)},     {"thyroid", UINT64_C(0xe2cd6bb62dd72829)},
+        {"chest-heart", UINT64_C(0xd579f2c900dc2e35)},  {"chest-heart-newborn", UINT64_C(0x7189c702ef4b7279)},
+        {"ecg-adult", UINT64_C(0x9f477267364902a7)},    {"ecg-infant", UINT64_C(0xd098593e4c26462b)},
+        {"pneumothorax", UINT64_C(0xec3c6d045d8af357)}, {"growth", UINT64_C(0xcbea9bdb7a835b58)},
+        {"ventricles", UINT64_C(0xb9b7fd68504a873c)},   {"haematoma", UINT64_C(0xaa9a1fb920cfdb83)},
+        {"optic-disc", UINT64_C(0x2424633b227299cf)},   {"nodule", UINT64_C(0xa130e9c04ed283a7)},
+        {"response", UINT64_C(0x3dde4328f7e4f38e)},     {"thyroid", UINT64_C(0x24e79e5cf75f1b15)},
     };
     size_t n = sizeof KNOWN / sizeof *KNOWN;
     int wrong = 0;
@@ -227,9 +227,7 @@ static void check_words(const Case *c, const Case *twin)
     assert_string_equal(c->caption, twin->caption);
     assert_non_null(strstr(twin->question, c->finding[0].text));
     assert_null(strstr(c->question, c->finding[0].text));
-    char *end = c->kind == ASK_CHOICE
-                    ? xasprintf("%s. %s? Yes: the answer is %s.", c->answer, c->answer_text, c->answer)
-                    : xasprintf("%s.", c->answer);
+    char *end = xasprintf(" %s.", c->answer_text);
     for (int i = 0; i < N_STYLES; i++) {
         assert_true(str_ends_with(c->reasoning[i], end));
         assert_null(strstr(c->reasoning[i], "(null)"));
