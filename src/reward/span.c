@@ -65,7 +65,7 @@ static bool find_answer(Piece *inner, const char **after, bool *whole, const cha
                close = *s == '<' ? tag_at(s, end, "answer", true) : 0;
         if (close) closed = s + close;
         if (!n) continue;
-        if (!closed || !joins(closed, s)) first = s + n;
+        if (!first || !closed || !joins(closed, s)) first = s + n;
         open = s + n, closed = NULL;
     }
     if (!open) return false;

@@ -67,6 +67,8 @@ static void rules_have_names(void **state)
         {"B", "bare"},
         {"The answer is B.", "answer_is"},
         {"<answer>B</answer>", "answer"},
+        {"</answer>/<answer>B</answer>", "answer"},
+        {"</answer>, <answer>", "empty"},
         {"\\boxed{B}", "boxed"},
         {"Final answer: B", "final_answer"},
         {"B is correct.", "is_correct"},
