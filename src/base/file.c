@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -255,6 +256,16 @@ int dir_create(const char *path, Err *err)
     if (rc == 0 && !dir_exists(p)) rc = err_set(err, "%s: exists and is not a folder", p);
     free(p);
     return rc;
+}
+
+int dir_lock(const char *path, Err *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return err_errno(err, "%s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return fd; /* some file systems have no locks */
+    close(fd);
+    err_set(err, "another run is writing to %s", path);
+    return err_hint(err, "wait for it, stop it, or give another folder");
 }
 
 int dir_remove(const char *path, Err *err)

@@ -68,6 +68,9 @@ bool file_exists(const char *path);
 bool dir_exists(const char *path);
 /* mkdir -p */
 int dir_create(const char *path, Err *err);
+/* Keeps other processes that ask out of an existing folder, as long as this one lives or until the descriptor that is
+   returned is closed; -1 on error, and where another has it. */
+int dir_lock(const char *path, Err *err);
 /* rm -r; a missing path is fine. */
 int dir_remove(const char *path, Err *err);
 /* fsync of a folder, so that names in it survive a power cut. */

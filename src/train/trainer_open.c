@@ -1,10 +1,7 @@
 /* How a run begins and ends: folder, data, model, where to go on. */
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,12 +38,8 @@ static int take_folder(Trainer *t, Err *err)
         err_set(err, "output_dir %s is the folder that the run starts from", o->output_dir);
         return err_hint(err, "give another output_dir; what is trained from stays as it is");
     }
-    t->lock = open(o->output_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (t->lock < 0) return err_errno(err, "%s", o->output_dir);
-    if (flock(t->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
-        err_set(err, "another run is writing to %s", o->output_dir);
-        return err_hint(err, "wait for it, stop it, or give another output_dir");
-    }
+    t->lock = dir_lock(o->output_dir, err);
+    if (t->lock < 0) return -1;
     return checkpoint_clean(o->output_dir, err);
 }
 

@@ -34,5 +34,6 @@ for bad in '    with: {n: $m}' '    wiht: {n: 2}' '    with: [n]' '  - {name: n,
     (cat "$SCRATCH/bad.yaml"; echo "$bad") >"$SCRATCH/worse.yaml"
     run run "$SCRATCH/worse.yaml"
 done
+(flock 9; run run "$SCRATCH/small.yaml" "out=$SCRATCH/o") 9<"$SCRATCH/o"
 run run "$SCRATCH/small.yaml" m=3
 run run
