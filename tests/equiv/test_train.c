@@ -272,14 +272,14 @@ static void result_loads(void **state)
     result_is_loadable(TIED, ARGS("finetuning_type=lora", "learning_rate=1e-2"), true);
 }
 
-static void learning_rates_by_part(void **state)
+/* After a run every weight but those of tower and projector has changed, and of those no bit. */
+static void only_language_changes(const char *const *args)
 {
-    (void)state;
     Err err = {0};
     Golden g;
     SafeTensors before, after;
     char *out = scratch_new();
-    run(TIED, out, ARGS("max_steps=2", "warmup_steps=0", "vision_lr=0", "freeze_merger=true"));
+    run(TIED, out, args);
     assert_int_equal(golden_open(&g, TIED, &err), 0);
     assert_int_equal(st_open_dir(&before, g.model, "model", &err) | st_open_dir(&after, out, "model", &err), 0);
     assert_int_equal(before.n, after.n);
@@ -292,6 +292,27 @@ static void learning_rates_by_part(void **state)
     st_close(&after);
     golden_close(&g);
     scratch_free(out);
+}
+
+static void learning_rates_by_part(void **state)
+{
+    (void)state;
+    only_language_changes(ARGS("max_steps=2", "warmup_steps=0", "vision_lr=0", "freeze_merger=true"));
+}
+
+/* Text alone, tower and projector frozen: the first stage of MedE2. */
+static void text_leaves_the_tower(void **state)
+{
+    (void)state;
+    static const char ROW[] = "{\"messages\": [{\"role\": \"user\", \"content\": \"Pain?\"}, {\"role\": "
+                              "\"assistant\", \"content\": \"None since noon.\"}]}\n";
+    Err err = {0};
+    char *dir = scratch_new(), *rows = path_join(dir, "text.jsonl"), *data = xasprintf("data=%s", rows);
+    assert_int_equal(file_save(rows, ROW, sizeof ROW - 1, &err), 0);
+    only_language_changes(ARGS(data, "max_steps=2", "warmup_steps=0", "batch_size=1", "gradient_accumulation_steps=1",
+                               "freeze_vision=true", "freeze_merger=true", "weight_decay=0.1"));
+    free(data), free(rows);
+    scratch_free(dir);
 }
 
 static void writes_recipe_and_manifest(void **state)
@@ -463,6 +484,7 @@ int main(void)
         cmocka_unit_test(keeps_the_newest),
         cmocka_unit_test(result_loads),
         cmocka_unit_test(learning_rates_by_part),
+        cmocka_unit_test(text_leaves_the_tower),
         cmocka_unit_test(writes_recipe_and_manifest),
         cmocka_unit_test(bad_samples_are_skipped),
         cmocka_unit_test(epochs_end_where_planned),
