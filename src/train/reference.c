@@ -135,7 +135,7 @@ int reference_make(Reference *r, const ReferenceJob *job, Err *err)
 {
     *r = (Reference){.n = job->data->n};
     r->logp = xcalloc((size_t)r->n, sizeof *r->logp);
-    for (int i = 0; i < r->n; i++) r->logp[i] = (PairLogp){{NAN, NAN}};
+    for (int i = 0; i < r->n; i++) r->logp[i] = (PairLogp){{(double)NAN, (double)NAN}};
     if (load(r, job)) return 0;
     engine_dropout(job->engine, 0);
     return pass(r, job, err) || save(r, job, true, err) ? -1 : 0;
