@@ -1,6 +1,5 @@
 #include "infer/teacher.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,11 +199,11 @@ static void take_line(Teacher *t, const char *text, size_t n)
     json_decref(row);
 }
 
-/* Reads what was said before; lines that are damaged count for nothing. */
-static int open_cache(Teacher *t, Err *err)
+/* Reads what was said before to the questions there are now; lines that are damaged count for nothing. */
+static int read_cache(Teacher *t, Err *err)
 {
     FileMap m = {0};
-    t->fd = open(t->o.cache, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (t->fd < 0) t->fd = open(t->o.cache, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (t->fd < 0) return err_errno(err, "%s", t->o.cache);
     if (file_map(&m, t->o.cache, err)) return -1;
     const char *text = (const char *)m.data, *end = text + m.size;
@@ -253,7 +252,7 @@ bool teacher_next(Teacher *t, TeacherTask *task)
 
 int teacher_answer(Teacher *t, Err *err)
 {
-    if (t->fd < 0 && open_cache(t, err)) return err_context(err, "%s", t->o.name);
+    if (read_cache(t, err)) return err_context(err, "%s", t->o.name);
     int64_t wanted = (int64_t)t->by_key.n * t->o.generate.n;
     if (t->known == wanted) return 0;
     t->next = (TeacherTask){0};

@@ -46,7 +46,7 @@ static Batch *next_prompt(void *arg, Err *err)
     }
     BatchBuilder bb;
     batch_begin(&bb, &c->e.proc);
-    batch_add_prompt(&bb, &x, c->asked.n);
+    batch_add_prompt(&bb, &x, c->asked.n - 1);
     encoded_release(&x);
     return batch_finish(&bb);
 }

@@ -6,9 +6,8 @@
 /* The words of one language: how to answer, by kind, and what a style adds to that. */
 typedef struct Wording {
     const char *how[ANSWER_KINDS];
-    const char *maybe; /* in place of how[ANSWER_YESNO] where maybe is offered, too */
-    const char
-        *either; /* in place of how[ANSWER_CHOICE] after thinking, which arrives at a text rather than a letter */
+    const char *maybe;  /* in place of how[ANSWER_YESNO] where maybe is offered, too */
+    const char *either; /* in place of how[ANSWER_CHOICE] after thinking, which arrives at a text */
     const char *style[PROMPT_STYLES];
 } Wording;
 

@@ -11,8 +11,9 @@
  *   Answer with the letter or the text of the right option. Think first, between <think> and </think>; put the answer
  *   between <answer> and </answer>.
  *
- * The text ends without a line feed, and appends to `out`.  Options are listed for a choice alone; without thinking its letter is asked for.  A yes/no question
- * with three options (yes, no, maybe) offers the third in its instruction; with none, yes and no.
+ * The text ends without a line feed, and appends to `out`.  Options are listed for a choice alone; only after <think>
+ * its text will do for its letter.  A yes/no question with three options (yes, no, maybe) offers the third in its
+ * instruction; with none, yes and no.
  *
  * Markers.  The text has exactly `images` of them, in the order in which the model gets the images.  A question or an
  * option that holds "<image>", or "<image 1>", "<image 2>", ... as MMMU numbers them, says itself where they belong;

@@ -160,3 +160,12 @@ Match match_answer(const Question *q, const Answer *a)
     }
     return m;
 }
+
+bool match_response(const Question *q, const char *response)
+{
+    Answer a;
+    answer_extract(&a, q, response, strlen(response));
+    bool right = match_answer(q, &a).correct;
+    answer_release(&a);
+    return right;
+}

@@ -27,6 +27,8 @@ typedef struct Match {
 } Match;
 
 Match match_answer(const Question *q, const Answer *a);
+/* Whether a whole response answers right. */
+bool match_response(const Question *q, const char *response);
 double token_f1(const char *answer, const char *gold);
 double token_bleu1(const char *answer, const char *gold);
 

@@ -32,22 +32,13 @@ static int take_case(void *arg, json_t *row, Err *err)
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
-static bool answered_right(const Question *q, const char *text)
-{
-    Answer a;
-    answer_extract(&a, q, text, strlen(text));
-    bool right = match_answer(q, &a).correct;
-    answer_release(&a);
-    return right;
-}
-
 static int judge_candidate(Candidate *a, const CandidateCase *c, bool model_judges, Err *err)
 {
     KnownFinding finding[16];
     Question q;
     if (row_question(&q, c->row, "answer", err)) return -1;
     if (model_judges && !json_object_get(c->row, "findings")) {
-        a->score.correct = answered_right(&q, a->text);
+        a->score.correct = match_response(&q, a->text);
         return 0;
     }
     int n = known_findings(finding, 16, c->row, err);
@@ -129,11 +120,7 @@ json_t *candidate_scores(const Candidate *a)
 int candidates_write(const char *dir, const Candidates *c, Err *err)
 {
     FileWriter w;
-    if (dir_create(dir, err)) return -1;
-    char *path = path_join(dir, "scores.jsonl");
-    int rc = file_create(&w, path, err);
-    free(path);
-    if (rc) return -1;
+    if (json_lines_create(&w, dir, "scores.jsonl", err)) return -1;
     for (int i = 0; i < c->n; i++)
         for (int k = 0; k < c->at[i].answer.n; k++) {
             const Candidate *a = &c->at[i].answer.at[k];

@@ -49,6 +49,15 @@ int row_question(Question *q, const json_t *row, const char *gold, Err *err)
     return question_check(q, err);
 }
 
+int json_lines_create(FileWriter *w, const char *dir, const char *name, Err *err)
+{
+    if (dir_create(dir, err)) return -1;
+    char *path = path_join(dir, name);
+    int rc = file_create(w, path, err);
+    free(path);
+    return rc;
+}
+
 void write_json_line(FileWriter *w, json_t *j)
 {
     char *line = json_dumps(j, JSON_COMPACT);

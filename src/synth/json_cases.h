@@ -18,6 +18,8 @@ const char *row_need_text(const json_t *row, const char *key, Err *err);
 /* kind, question, options, tolerance, and the answer under the name `gold`; the strings are the row's. */
 int row_question(Question *q, const json_t *row, const char *gold, Err *err);
 
+/* Begins dir/name, the folder too; then write_json_line, file_commit. */
+int json_lines_create(FileWriter *w, const char *dir, const char *name, Err *err);
 /* A line of a .jsonl file; j is given up. */
 void write_json_line(FileWriter *w, json_t *j);
 /* dir/name, indented; j is given up. */

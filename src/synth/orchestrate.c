@@ -285,10 +285,7 @@ static json_t *sample_row(const StageQuestion *s, const Orchestrate *r, const Or
 static int save_samples(const char *dir, const Orchestrate *r, const OrchestrateOptions *o, Err *err)
 {
     FileWriter w;
-    char *path = path_join(dir, "data.jsonl");
-    int rc = file_create(&w, path, err);
-    free(path);
-    if (rc) return -1;
+    if (json_lines_create(&w, dir, "data.jsonl", err)) return -1;
     for (int i = 0; i < r->n; i++)
         if (r->at[i].text) write_json_line(&w, sample_row(&r->at[i], r, o));
     return file_commit(&w, err);
@@ -296,7 +293,7 @@ static int save_samples(const char *dir, const Orchestrate *r, const Orchestrate
 
 int orchestrate_write(const char *dir, const Orchestrate *r, const OrchestrateOptions *o, Err *err)
 {
-    if (dir_create(dir, err) || save_samples(dir, r, o, err)) return -1;
+    if (save_samples(dir, r, o, err)) return -1;
     json_t *dropped = json_object();
     for (int i = 0; i < ORCHESTRATE_DROPS; i++)
         json_object_set_new(dropped, ORCHESTRATE_DROP_NAME[i], json_integer(r->dropped[i]));

@@ -249,11 +249,7 @@ static json_t *report_of(const PreferResult *r)
 int prefer_write(const char *dir, const PreferResult *r, const Candidates *c, Err *err)
 {
     FileWriter w;
-    if (dir_create(dir, err)) return -1;
-    char *path = path_join(dir, "data.jsonl");
-    int rc = file_create(&w, path, err);
-    free(path);
-    if (rc) return -1;
+    if (json_lines_create(&w, dir, "data.jsonl", err)) return -1;
     for (int i = 0; i < r->n; i++) write_json_line(&w, pair_row(&r->pair[i], &c->at[r->pair[i].item], c->folder));
     if (file_commit(&w, err)) return -1;
     return json_save(dir, "report.json", report_of(r), err);

@@ -146,22 +146,13 @@ static bool other_script(const char *question, const char *thinking)
     return (q < 0.05 && t > 0.05) || (q > 0.5 && t < 0.25);
 }
 
-static bool answers_right(const Question *q, const char *trace)
-{
-    Answer a;
-    answer_extract(&a, q, trace, strlen(trace));
-    bool right = match_answer(q, &a).correct;
-    answer_release(&a);
-    return right;
-}
-
 int orchestrate_fault(const Question *q, const char *trace, bool cut, const OrchestrateOptions *o)
 {
     size_t n;
     const char *at = find_thinking(trace, &n);
     if (cut) return TRACE_CUT;
     if (n == 0 || answer_span(trace, strlen(trace)).unended) return TRACE_FORM;
-    if (!answers_right(q, trace)) return TRACE_WRONG;
+    if (!match_response(q, trace)) return TRACE_WRONG;
     char *thinking = xstrndup(at, n);
     int words = count_words(thinking, n), fault = -1;
     if (words < o->min_words) fault = TRACE_SHORT;

@@ -158,6 +158,18 @@ static void test_from_answers_to_data(void **state)
         orchestrate_release(&r);
     }
     assert_int_equal(m.requests, N_CASES);
+    /* In rounds of three; whichever rounds there are, a run that is repeated asks nothing. */
+    char *other = path_join(dir, "other.jsonl");
+    o.teacher.cache = other, o.n = 2;
+    for (int round = 0; round < 2; round++) {
+        Orchestrate r;
+        assert_int_equal(orchestrate(&r, samples, &o, &err), 0);
+        assert_int_equal(r.kept, 2);
+        assert_true(r.count.replies > 3);
+        assert_int_equal(r.count.asked, round ? 0 : r.count.replies);
+        orchestrate_release(&r);
+    }
+    free(other);
     o.n = 1, o.max_share = 0.5;
     Orchestrate r;
     assert_int_equal(orchestrate(&r, samples, &o, &err), 0);
