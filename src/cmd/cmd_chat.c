@@ -7,6 +7,7 @@
 #include "cmd/interrupt.h"
 #include "cmd/model_opts.h"
 #include "infer/conversation.h"
+#include "weights/peft.h"
 
 typedef struct ChatOpts {
     Common common;
@@ -124,12 +125,13 @@ static int talk(Chat *chat, Err *err)
 
 static int run(void *opts, const StrList *operands, Err *err)
 {
-    const ChatOpts *o = opts;
+    ChatOpts *o = opts;
     Engine e;
+    if (no_operands(operands, err) || peft_resolve(&o->model.dir, &o->model.adapter, err)) return -1;
     EngineOptions eo = engine_options(&o->common, &o->model);
     eo.check_later = true;
     eo.decode_weights = (DecodeWeights)o->decode_weights;
-    if (no_operands(operands, err) || engine_open(&e, &eo, err)) return -1;
+    if (engine_open(&e, &eo, err)) return -1;
     GenerateOptions go = generate_options(&o->sampling, (uint64_t)o->common.seed);
     Chat chat = {.c = conversation_new(&e, o->system, &go, err), .tty = isatty(STDIN_FILENO)};
     if (chat.c) conversation_judge(chat.c, verdict);

@@ -8,12 +8,14 @@
 #include "cmd/interrupt.h"
 #include "cmd/model_opts.h"
 #include "eval/answering.h"
+#include "eval/answering_plan.h"
 #include "eval/benchmark.h"
 #include "eval/judge.h"
 #include "eval/leak.h"
 #include "eval/picture_use.h"
 #include "eval/results.h"
 #include "reward/self_test.h"
+#include "weights/peft.h"
 
 typedef struct EvalOpts {
     Common common;
@@ -21,10 +23,10 @@ typedef struct EvalOpts {
     SamplingOpts sampling;
     char *responses, *out, *baseline, *benchmark, *data, *system, *judge, *judge_model;
     StrList leak;
-    int64_t limit, think_budget, judge_tokens, judge_parallel;
+    int64_t limit, think_budget, judge_tokens, judge_parallel, plan_tokens;
     double judge_timeout;
     int scoring, prompt, limit_by, pictures, decode_weights;
-    bool self_test, overwrite;
+    bool self_test, overwrite, plan;
 } EvalOpts;
 
 enum { LIMIT_FIRST, LIMIT_SEED };
@@ -52,6 +54,10 @@ static const Opt TABLE[] = {
     {"overwrite", OPT_BOOL, AT(overwrite), .def = "false",
      .help = "forget the answers that an interrupted run has left in out; else the same command goes on after them"},
     {"baseline", OPT_PATH, AT(baseline), .help = "the out folder of an earlier run, to compare with"},
+    {"plan", OPT_BOOL, AT(plan), .def = "false",
+     .help = "print the memory and the time that the answers would take, and end"},
+    {"plan_tokens", OPT_INT, AT(plan_tokens), .def = "0", .min = 0, .max = 1e6,
+     .help = "with plan: how long answers will be on average; 0: max_new_tokens"},
     {"scoring", OPT_ENUM, AT(scoring), .def = "strict", .choices = "strict|compat:medevalkit",
      .help = "strict abstains where readings compete; compat:medevalkit guesses as that tool does"},
     {"judge", OPT_TEXT, AT(judge), .group = "Judge",
@@ -213,20 +219,26 @@ static int answer_open_questions(const EvalOpts *o, AnswerStore *store, const Ev
     return rc;
 }
 
-static int run_model(const EvalOpts *o, EvalRun *run, Err *err)
+static int print_plan(const EvalOpts *o, const EvalRun *run, const AnsweringOptions *a, const EngineOptions *eo,
+                      Err *err)
 {
-    const AnsweringOptions a = answering_options(o);
-    EngineOptions eo = engine_options(&o->common, &o->model);
-    eo.check_later = true;
-    eo.decode_weights = (DecodeWeights)o->decode_weights;
+    AnsweringPlan p;
+    int64_t tokens = o->plan_tokens ? o->plan_tokens : o->sampling.max_new_tokens;
+    if (answering_plan(&p, run, a, eo, (int)tokens, err)) return -1;
+    answering_plan_print(&p);
+    return 0;
+}
+
+static int answer_and_conclude(const EvalOpts *o, EvalRun *run, const AnsweringOptions *a, const EngineOptions *eo,
+                               Err *err)
+{
     AnswerStore store;
-    put_questions(run, &a);
-    json_t *header = answering_header(&a, &eo, run, err);
+    json_t *header = answering_header(a, eo, run, err);
     if (!header) return -1;
-    int rc = answer_store_open(&store, o->out, header, run, a.generate.n, o->overwrite, err);
+    int rc = answer_store_open(&store, o->out, header, run, a->generate.n, o->overwrite, err);
     if (rc == 0) {
         if (store.resumed) log_note("%lld answers are there already", (long long)store.resumed);
-        if (!answer_store_complete(&store)) rc = answer_open_questions(o, &store, run, &a, &eo, err);
+        if (!answer_store_complete(&store)) rc = answer_open_questions(o, &store, run, a, eo, err);
         if (rc == 0) {
             answers_to_run(run, &store, header);
             rc = conclude(o, run, err);
@@ -237,6 +249,16 @@ static int run_model(const EvalOpts *o, EvalRun *run, Err *err)
     return rc;
 }
 
+static int run_model(const EvalOpts *o, EvalRun *run, Err *err)
+{
+    const AnsweringOptions a = answering_options(o);
+    EngineOptions eo = engine_options(&o->common, &o->model);
+    eo.check_later = true;
+    eo.decode_weights = (DecodeWeights)o->decode_weights;
+    put_questions(run, &a);
+    return o->plan ? print_plan(o, run, &a, &eo, err) : answer_and_conclude(o, run, &a, &eo, err);
+}
+
 static int evaluate_model(const EvalOpts *o, Err *err)
 {
     if (o->think_budget >= o->sampling.max_new_tokens) {
@@ -245,7 +267,9 @@ static int evaluate_model(const EvalOpts *o, Err *err)
     }
     EvalRun run = {.scoring = (Scoring)o->scoring, .seed = (uint64_t)o->common.seed};
     int rc = load_questions(o, &run, err);
-    if (rc == 0) rc = change_pictures(&run, (PictureUse)o->pictures, o->out, (uint64_t)o->common.seed, err);
+    PictureUse use =
+        o->plan && o->pictures == PICTURES_GRAY ? PICTURES_GIVEN : (PictureUse)o->pictures; /* of one size */
+    if (rc == 0) rc = change_pictures(&run, use, o->out, (uint64_t)o->common.seed, err);
     if (rc == 0) rc = run_model(o, &run, err);
     run_release(&run);
     return rc;
@@ -283,8 +307,8 @@ static int list_benchmarks(void)
 
 static int run(void *opts, const StrList *operands, Err *err)
 {
-    const EvalOpts *o = opts;
-    if (no_operands(operands, err)) return -1;
+    EvalOpts *o = opts;
+    if (no_operands(operands, err) || peft_resolve(&o->model.dir, &o->model.adapter, err)) return -1;
     if (o->self_test) return answer_self_test(stdout) > 0;
     if (o->benchmark && !strcmp(o->benchmark, "list")) return list_benchmarks();
     if (!!o->responses + !!o->leak.n + !!o->model.dir != 1) {

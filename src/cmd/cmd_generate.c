@@ -10,6 +10,7 @@
 #include "cmd/model_opts.h"
 #include "cmd/output.h"
 #include "data/pack.h"
+#include "weights/peft.h"
 
 typedef struct GenerateOpts {
     Common common;
@@ -209,10 +210,10 @@ static int check_opts(const GenerateOpts *o, const StrList *operands, Err *err)
 
 static int run(void *opts, const StrList *operands, Err *err)
 {
-    const GenerateOpts *o = opts;
+    GenerateOpts *o = opts;
     Dataset d;
     Engine e;
-    if (check_opts(o, operands, err)) return -1;
+    if (check_opts(o, operands, err) || peft_resolve(&o->model.dir, &o->model.adapter, err)) return -1;
     if (o->prompt) prompt_dataset(&d, o);
     else if (open_dataset(&d, &o->data, (uint64_t)o->common.seed, err)) return -1;
     EngineOptions eo = engine_options(&o->common, &o->model);

@@ -6,6 +6,7 @@
 #include "cmd/model_opts.h"
 #include "cmd/output.h"
 #include "infer/score.h"
+#include "weights/peft.h"
 
 typedef struct ScoreOpts {
     Common common;
@@ -73,8 +74,8 @@ static int score_file(Engine *e, const Dataset *d, const ScoreOpts *o, Err *err)
 
 static int run(void *opts, const StrList *operands, Err *err)
 {
-    const ScoreOpts *o = opts;
-    if (no_operands(operands, err)) return -1;
+    ScoreOpts *o = opts;
+    if (no_operands(operands, err) || peft_resolve(&o->model.dir, &o->model.adapter, err)) return -1;
     EngineOptions eo = engine_options(&o->common, &o->model);
     eo.checkpoint = true;
     eo.train_adapter = o->grads != NULL;

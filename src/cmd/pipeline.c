@@ -176,23 +176,52 @@ static int read_text(char **text, const Pipeline *p, const Yaml *y, Err *err)
     return rc;
 }
 
+static int read_count(int64_t *n, const Pipeline *p, const Yaml *y, Err *err)
+{
+    char *text = NULL, *end;
+    if (read_text(&text, p, y, err)) return -1;
+    *n = strtoll(text, &end, 10);
+    bool good = *text && !*end && *n >= 0 && *n <= 1000000000;
+    free(text);
+    if (good) return 0;
+    err_set(err, "a number from 0 to 1000000000 is wanted here");
+    return place(err, p, y->line);
+}
+
+static int read_expect(Expect *e, const Pipeline *p, const Yaml *y, Err *err)
+{
+    static const char *const KEY[] = {"samples", "prompt", "answer", "pictures", "pixels", "requests"};
+    int64_t *const field[] = {&e->samples, &e->prompt, &e->answer, &e->pictures, &e->pixels, &e->requests};
+    if (!y) return 0;
+    if (y->kind != YAML_MAP) {
+        err_set(err, "expect: holds numbers, key: value");
+        return place(err, p, y->line);
+    }
+    if (check_keys(p, y, KEY, 6, err)) return -1;
+    for (int k = 0; k < 6; k++) {
+        const Yaml *n = yaml_get(y, KEY[k]);
+        if (n && read_count(field[k], p, n, err)) return -1;
+    }
+    return 0;
+}
+
 static int read_stage(Stage *s, Pipeline *p, const Yaml *y, Err *err)
 {
-    static const char *const KEY[] = {"name", "verb", "do", "recipe", "with"};
+    static const char *const KEY[] = {"name", "verb", "do", "recipe", "with", "expect"};
     const char *name, *verb;
     *s = (Stage){.line = y->line};
     if (y->kind != YAML_MAP) {
         err_set(err, "a stage is a map with name, verb and with");
         return place(err, p, y->line);
     }
-    if (check_keys(p, y, KEY, 5, err) || need_text(&name, p, y, "name", err) || need_text(&verb, p, y, "verb", err) ||
+    if (check_keys(p, y, KEY, 6, err) || need_text(&name, p, y, "name", err) || need_text(&verb, p, y, "verb", err) ||
         check_name(p, y, name, err))
         return -1;
     if (!(s->verb = find_verb(verb, err))) return place(err, p, y->line);
     s->name = xstrdup(name);
     s->folder = path_join(p->out, name);
     if (read_text(&s->task, p, yaml_get(y, "do"), err) || read_text(&s->recipe, p, yaml_get(y, "recipe"), err) ||
-        read_options(s, p, yaml_get(y, "with"), err))
+        read_options(s, p, yaml_get(y, "with"), err) || read_expect(&s->expect, p, yaml_get(y, "expect"), err))
         return -1;
     define(p, s->name, s->folder);
     return 0;

@@ -17,6 +17,7 @@
  *       verb: synth
  *       do: prefer                         of verbs with several tasks
  *       with: {data: $cases/data.jsonl, samples: $answers/samples.jsonl}
+ *       expect: {requests: 12000, prompt: 900, answer: 300}         optional, see Expect
  *
  * $name and ${name} stand for a variable or for the folder of an earlier stage, $$ for a dollar.  A stage writes into
  * out/NAME, which it gets as the option `out`.
@@ -32,12 +33,20 @@
 #include "base/sha256.h"
 #include "cmd/cmd.h"
 
+/* What a stage's data will be like, for a plan that is made before the data is. */
+typedef struct Expect {
+    int64_t samples, prompt, answer, pictures; /* tokens and pictures of each; of preferences each of two answers */
+    int64_t pixels;                            /* of each picture */
+    int64_t requests;                          /* to a server */
+} Expect;
+
 typedef struct Stage {
     char *name, *folder;
     const Verb *verb;
     char *task;         /* of verbs that have several: "prefer" of synth; NULL: none */
     char *recipe;       /* NULL: none */
     StrList key, value; /* options, resolved; a list's items with commas between them */
+    Expect expect;
     int line;
 } Stage;
 

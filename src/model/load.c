@@ -191,6 +191,20 @@ int model_match(const ModelConfig *cfg, const SafeTensors *st, Err *err)
     return rc;
 }
 
+/* A dry model needs no weights: config.json says what they will be. */
+static bool only_configured(const char *dir, const ModelOptions *o)
+{
+    return o->dry && !st_in_dir(dir, "model");
+}
+
+/* Frozen parameters lie in files that are still to come; the others have room of their own. */
+static void shape_params(Model *m, const ModelOptions *o)
+{
+    m->layout = NAMES_NESTED;
+    for (int i = 0; i < m->param.n; i++)
+        if (o->train[m->param.at[i].part]) param_own(m, &m->param.at[i], true);
+}
+
 Model *model_load(const char *dir, const ModelOptions *o, Err *err)
 {
     ModelConfig cfg;
@@ -198,15 +212,28 @@ Model *model_load(const char *dir, const ModelOptions *o, Err *err)
     Model *m = model_new(&cfg, o->dtype, o->dry);
     m->dir = xstrdup(dir);
     model_build(m);
-    if (st_open_dir(&m->files, dir, "model", err)) goto fail;
-    m->layout = names_detect(&m->files);
-    if (load_params(m, o, err)) goto fail;
-    warn_unused(m);
+    if (only_configured(dir, o)) {
+        shape_params(m, o);
+    } else {
+        if (st_open_dir(&m->files, dir, "model", err)) goto fail;
+        m->layout = names_detect(&m->files);
+        if (load_params(m, o, err)) goto fail;
+        warn_unused(m);
+    }
     model_finish(m);
     return m;
 fail:
     model_free(m);
     return NULL;
+}
+
+size_t model_file_bytes(const Model *m)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < m->files.n; i++) bytes += m->files.tensor[i].bytes;
+    for (int i = 0; !m->files.n && i < m->param.n; i++)
+        if (!m->param.at[i].adapter) bytes += dtype_size(DT_BF16) * (size_t)tensor_count(m->param.at[i].t);
+    return bytes;
 }
 
 /* ---- random ------------------------------------------------------------------------------------------------------ */

@@ -71,7 +71,7 @@ typedef struct ModelOptions {
     DType dtype;            /* compute format */
     bool train[PART_COUNT]; /* full training of a part */
     bool check_later; /* do not read frozen weights for NaN and infinity now: model_check_finite does when asked */
-    bool dry;         /* all shapes and no values, in a dry arena with dry kernels: what would it take? */
+    bool dry; /* all shapes and no values, in a dry arena with dry kernels: what would it take? config.json is enough */
 } ModelOptions;
 
 typedef struct Model {
@@ -98,6 +98,8 @@ Model *model_load(const char *dir, const ModelOptions *o, Err *err);
    as in o. */
 Model *model_random(const ModelConfig *cfg, const ModelOptions *o, uint64_t seed);
 void model_free(Model *m);
+/* Of its tensors in the checkpoint; of a dry model without files, in bf16. */
+size_t model_file_bytes(const Model *m);
 /* An error where a weight is NaN or infinite, naming it. Reads all of them. */
 int model_check_finite(const Model *m, Err *err);
 /* Holds st every tensor that a model of this config has, in its shape? Values are not read. */

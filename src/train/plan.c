@@ -1,9 +1,11 @@
 #include "train/plan.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/estimate.h"
 #include "base/pool.h"
 #include "base/progress.h"
 #include "kernels/dry.h"
@@ -141,7 +143,7 @@ static int first_recorded(const Model *m)
 static void count_model(Plan *p, const PlanInput *in)
 {
     const Model *m = in->engine->model;
-    for (int i = 0; i < m->files.n; i++) p->files += m->files.tensor[i].bytes;
+    p->files = model_file_bytes(m);
     for (int i = 0; i < m->param.n; i++)
         if (m->param.at[i].t->needs_grad) p->gradients += sizeof(float) * (size_t)tensor_count(m->param.at[i].t);
     for (int i = 0; i < in->opt->n; i++) {
@@ -219,6 +221,14 @@ static void estimate_time(Plan *p, const PlanInput *in, const Batches *all, DryR
     p->seconds = batch * in->accumulation + optimizer_seconds(p, in, run);
 }
 
+/* Of a run that ends with its samples, by how many of them a batch has. */
+static double steps_of(const PlanInput *in, const Batches *all)
+{
+    double samples = 0;
+    for (int i = 0; i < all->n; i++) samples += all->at[i]->n_samples;
+    return ceil((double)in->loader.samples / (samples / all->n) / in->accumulation);
+}
+
 /* ---- all together ------------------------------------------------------------------------------------------------ */
 
 int plan_make(Plan *p, const PlanInput *in, Err *err)
@@ -238,6 +248,7 @@ int plan_make(Plan *p, const PlanInput *in, Err *err)
     largest_by(&all, &large[2], targets_of);
     p->batches = all.n;
     for (int i = 0; i < all.n; i++) p->tokens += (double)all.at[i]->n / all.n * in->accumulation;
+    p->steps = in->steps ? (double)in->steps : steps_of(in, &all);
     count_model(p, in);
     p->pictures = picture_bytes(in, &all);
     p->other = memory_resident() + (size_t)pool_threads() * TASK_SCRATCH;
@@ -306,5 +317,7 @@ void plan_print(const Plan *p)
     print_row("total", p->total, "");
     print_row("limit", p->limit, "");
     printf("step     %.0f tokens, on average of %d batches\n", p->tokens, p->batches);
-    if (p->seconds > 0) printf("time     %.3g s a step, %.0f tokens/s\n", p->seconds, p->tokens / p->seconds);
+    if (!(p->seconds > 0)) return;
+    printf("time     %.0f steps of %.3g s, %.0f tokens/s\n", p->steps, p->seconds, p->tokens / p->seconds);
+    estimate_print(&(Estimate){p->steps * p->tokens, p->steps * p->seconds, gib(p->total)});
 }

@@ -53,6 +53,7 @@ typedef struct Plan {
     int batches;                       /* that were looked at */
     int largest_rows, largest_patches; /* of the batch that needs most */
     double tokens, seconds;            /* of a step on average; seconds 0: not timed */
+    double steps;                      /* of the run */
 } Plan;
 
 int plan_make(Plan *p, const PlanInput *in, Err *err);

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "weights/peft.h"
 
 #define AT(field) offsetof(TrainOptions, field)
 
@@ -46,6 +47,8 @@ const Opt TRAIN_OPTIONS[] = {
     {"shuffle", OPT_BOOL, AT(shuffle), .def = "true", .help = "a fresh order every epoch; false: file order"},
     {"packing", OPT_BOOL, AT(packing), .def = "false",
      .help = "fill batches up to max_length tokens; samples never see one another"},
+    {"text_only", OPT_BOOL, AT(text_only), .def = "false",
+     .help = "a sample with a picture is an error: training in words alone, whatever the data should hold"},
     {"max_length", OPT_INT, AT(max_length), .def = "4096", .alias = "cutoff_len|max_seq_length|max_seq_len", .min = 1,
      .max = 1 << 24, .help = "tokens of a sample with its images; a longer one is left out, never cut"},
     {"min_pixels", OPT_INT, AT(min_pixels), .def = "0", .alias = "image_min_pixels", .min = 0, .max = 1e9,
@@ -162,6 +165,7 @@ static void settle_checkpointing(TrainOptions *o)
 
 static int settle_adapter(TrainOptions *o, Err *err)
 {
+    if (peft_resolve(&o->model, &o->adapter, err)) return -1;
     if (o->adapter && !given(o, "finetuning_type")) o->finetuning_type = FINETUNE_LORA;
     if (o->adapter && o->finetuning_type == FINETUNE_FULL) {
         err_set(err, "finetuning_type full cannot start from an adapter");
@@ -235,6 +239,7 @@ static bool is_setting(const char *name)
                                         "warmup_steps",
                                         "warmup_ratio",
                                         "max_bad_samples",
+                                        "text_only",
                                         "gradient_checkpointing",
                                         "max_memory",
                                         "plan",

@@ -35,7 +35,7 @@ typedef struct TrainOptions {
     int device, dtype;           /* 0 = cpu; ComputeFormat */
     char *bf16;                  /* LLaMA-Factory's and TRL's way to say dtype; consumed into it */
     int64_t seed, threads;
-    bool shuffle, packing;
+    bool shuffle, packing, text_only;
     int64_t max_length, min_pixels, max_pixels, max_bad_samples;
 
     int64_t max_steps, batch_size, accumulation;

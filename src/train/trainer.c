@@ -91,6 +91,13 @@ static int note_skipped(Trainer *t, Err *err)
     return err_hint(err, "`osler data check FILE` lists them");
 }
 
+/* What text_only promises, at the last place where it can be seen. */
+static void check_words(const Trainer *t, const Batch *b)
+{
+    for (int i = 0; t->o->text_only && i < b->n; i++)
+        CHECK(b->ids[i] >= 0 && b->ids[i] != t->engine.model->cfg.image_token, "an image token in a text-only batch");
+}
+
 /* 1; 0 at the end of the data; -1. The last global batch may be smaller. */
 static int global_gather(GlobalBatch *g, Trainer *t, Err *err)
 {
@@ -99,6 +106,7 @@ static int global_gather(GlobalBatch *g, Trainer *t, Err *err)
     while (rc == 1 && g->n < t->o->accumulation) {
         rc = loader_next(t->loader, &g->at[g->n], err);
         if (rc != 1) break;
+        check_words(t, g->at[g->n]);
         g->images |= g->at[g->n]->n_images > 0;
         g->weight += t->method->weight(g->at[g->n++]);
     }

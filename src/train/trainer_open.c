@@ -58,11 +58,24 @@ static int load_rows(Dataset *d, const StrList *files, const TrainOptions *o, Er
     return err_hint(err, "`osler data check FILE` lists them");
 }
 
+static int check_text_only(const Dataset *d, Err *err)
+{
+    char place[512];
+    for (int i = 0; i < d->n; i++) {
+        if (!d->sample[i].n_images) continue;
+        err_set(err, "%s: a sample with a picture, and text_only is set",
+                row_place(place, sizeof place, d->sample[i].at));
+        return err_hint(err, "leave the sample out, or text_only away");
+    }
+    return 0;
+}
+
 static int open_data(Trainer *t, Err *err)
 {
     const TrainOptions *o = t->o;
     if (load_rows(&t->data, &o->data, o, err)) return err_context(err, "data");
     if (o->eval_data.n && load_rows(&t->eval, &o->eval_data, o, err)) return err_context(err, "eval_data");
+    if (o->text_only && (check_text_only(&t->data, err) || check_text_only(&t->eval, err))) return -1;
     if (t->data.n) return 0;
     err_set(err, "the training data has no usable sample");
     return err_hint(err, "`osler data check FILE` lists the reasons");

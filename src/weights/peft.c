@@ -437,6 +437,35 @@ int peft_config_parse(PeftConfig *cfg, const char *text, size_t n, Err *err)
     return rc;
 }
 
+/* The folder holds an adapter and no model of its own. */
+static bool is_adapter(const char *dir)
+{
+    char *adapter = path_join(dir, FILE_NAME), *config = path_join(dir, "config.json");
+    bool is = file_exists(adapter) && !file_exists(config);
+    free(adapter);
+    free(config);
+    return is;
+}
+
+int peft_resolve(char **model, char **adapter, Err *err)
+{
+    PeftConfig cfg;
+    if (!*model || !is_adapter(*model)) return 0;
+    if (*adapter) return err_set(err, "%s is an adapter, and adapter %s was given, too", *model, *adapter);
+    if (peft_config_load(&cfg, *model, err)) return -1;
+    int rc = 0;
+    if (!cfg.base_model || !dir_exists(cfg.base_model)) {
+        rc = err_set(err, "%s is an adapter of %s, which is no folder here", *model,
+                     cfg.base_model ? cfg.base_model : "a model without a name");
+        err_hint(err, "give model=BASE adapter=%s", *model);
+    } else {
+        *adapter = *model;
+        *model = xstrdup(cfg.base_model);
+    }
+    peft_config_release(&cfg);
+    return rc;
+}
+
 int peft_config_load(PeftConfig *cfg, const char *adapter_dir, Err *err)
 {
     *cfg = (PeftConfig){0};

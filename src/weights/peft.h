@@ -71,6 +71,12 @@ typedef struct PeftConfig {
 int peft_config_init(PeftConfig *cfg, const char *const *target, int n_targets, Err *err);
 /* dir/adapter_config.json. On error *cfg is empty. */
 int peft_config_load(PeftConfig *cfg, const char *adapter_dir, Err *err);
+/*
+ * A checkpoint may be given as an adapter's folder, as transformers allows: then *model becomes the base that its
+ * adapter_config.json names, and *adapter the folder.  Both are strings from malloc, *adapter may be NULL.  An error
+ * where an adapter was given as well, or where there is no such base.
+ */
+int peft_resolve(char **model, char **adapter, Err *err);
 /* From JSON text (for the fuzzer). */
 int peft_config_parse(PeftConfig *cfg, const char *text, size_t n, Err *err);
 /* Writes dir/adapter_config.json, atomically; the folder must exist. */

@@ -311,6 +311,17 @@ static int open_index(SafeTensors *st, const char *dir, const char *path, Err *e
     return rc;
 }
 
+bool st_in_dir(const char *dir, const char *base)
+{
+    char *stem = path_join(dir, base);
+    char *single = xasprintf("%s.safetensors", stem), *index = xasprintf("%s.safetensors.index.json", stem);
+    bool is = file_exists(single) || file_exists(index);
+    free(index);
+    free(single);
+    free(stem);
+    return is;
+}
+
 int st_open_dir(SafeTensors *st, const char *dir, const char *base, Err *err)
 {
     *st = (SafeTensors){0};

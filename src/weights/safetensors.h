@@ -55,6 +55,8 @@ int st_open(SafeTensors *st, const char *path, Err *err);
 /* A checkpoint directory: <base>.safetensors, else <base>.safetensors.index.json with its shards. `base` is the file
    name's stem: "model" or "adapter_model". */
 int st_open_dir(SafeTensors *st, const char *dir, const char *base, Err *err);
+/* Whether either is there. */
+bool st_in_dir(const char *dir, const char *base);
 /* From bytes in memory that outlive st (for the fuzzer). */
 int st_open_bytes(SafeTensors *st, const unsigned char *bytes, size_t n, const char *name, Err *err);
 void st_close(SafeTensors *st);
