@@ -31,8 +31,8 @@ typedef struct BenchOpts {
     char *config, *model, *image, *images, *slot, *vision_cache;
     StrList data;
     int what; /* BenchCase */
-    int64_t batch, reps, new_tokens, threads_max, max_pixels;
-    bool ckpt, shared, json;
+    int64_t batch, reps, new_tokens, answer, threads_max, max_pixels;
+    bool ckpt, shared, repeated, json;
     int decode_weights;
 } BenchOpts;
 

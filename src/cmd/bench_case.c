@@ -92,9 +92,10 @@ static int open_training(Bench *x, Err *err)
 {
     static const int ANSWER[] = {8, 24, 64, 160}, PAIR[] = {96, 128}, GROUP[] = {48, 64, 80, 96, 96, 112, 128, 144};
     const ModelConfig *c = &x->e.model->cfg;
-    int what = x->o->what, n = what == CASE_DPO ? 2 : what == CASE_GRPO ? 8 : 4;
-    const int *answer = what == CASE_DPO ? PAIR : what == CASE_GRPO ? GROUP : ANSWER;
-    x->b = bench_batch(c, answer, n, what == CASE_DPO || what == CASE_GRPO);
+    int what = x->o->what, n = what == CASE_DPO ? 2 : what == CASE_GRPO ? 8 : 4, answer[8];
+    const int *usual = what == CASE_DPO ? PAIR : what == CASE_GRPO ? GROUP : ANSWER;
+    for (int i = 0; i < n; i++) answer[i] = x->o->answer ? (int)x->o->answer : usual[i];
+    x->b = bench_batch(c, answer, n, (what == CASE_DPO || what == CASE_GRPO) && !x->o->repeated);
     for (int i = 0; i < n; i++) x->tokens += BENCH_PROMPT + answer[i];
     x->dlogp = xcalloc((size_t)x->b->n_targets, sizeof *x->dlogp);
     x->reference = xcalloc((size_t)x->b->n_targets, sizeof *x->reference);

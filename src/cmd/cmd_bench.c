@@ -12,6 +12,10 @@ static const Opt TABLE[] = {
      .help = "peers, scaling: what to time"},
     {"batch", OPT_INT, AT(batch), .def = "1", .min = 1, .max = 4096, .help = "decode: sequences that grow together"},
     {"shared", OPT_BOOL, AT(shared), .def = "false", .help = "decode: all of them answer one prompt"},
+    {"repeated", OPT_BOOL, AT(repeated), .def = "false",
+     .help = "dpo, grpo: the prompt stands before every answer, as where nothing shares it"},
+    {"answer", OPT_INT, AT(answer), .def = "0", .min = 0, .max = 1e5,
+     .help = "dpo, grpo: tokens of each answer; 0: as other programs are timed"},
     {"new", OPT_INT, AT(new_tokens), .def = "64", .min = 1, .max = 1e5, .help = "decode: tokens per sequence"},
     {"vision_cache", OPT_PATH, AT(vision_cache),
      .help = "peers, scaling: folder that keeps what the vision tower makes of an image; the first step fills it"},
@@ -53,6 +57,8 @@ static const struct {
             {"case", PEERS | SCALING},
             {"batch", PEERS | SCALING},
             {"shared", PEERS | SCALING},
+            {"repeated", PEERS | SCALING},
+            {"answer", PEERS | SCALING},
             {"decode_weights", PEERS | SCALING},
             {"new", PEERS | SCALING},
             {"ckpt", PEERS | SCALING},
@@ -80,6 +86,8 @@ static int check_options(const BenchOpts *o, const char *name, int bit, Err *err
         return usage_error(err, "bench quant needs either --config, or --model and --data");
     if ((bit & IMAGES) && !o->images) return usage_error(err, "bench images needs --images");
     if (o->shared && o->what != CASE_DECODE) return usage_error(err, "--shared goes with --case decode");
+    if ((o->repeated || o->answer) && o->what != CASE_DPO && o->what != CASE_GRPO)
+        return usage_error(err, "--repeated and --answer go with --case dpo and grpo");
     if (o->vision_cache && o->what > CASE_SCORE)
         return usage_error(err, "--vision_cache goes with training and scoring");
     if (o->decode_weights && o->what != CASE_DECODE)
