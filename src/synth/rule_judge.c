@@ -206,11 +206,15 @@ static bool same_word(Text t, const char *word)
     return begins_with(t, word) && (t.n == strlen(word) || !isalnum((unsigned char)t.at[strlen(word)]));
 }
 
+static bool near_truth(const KnownFinding *f, double value)
+{
+    return fabs(value - f->value) <= READING_ERROR * fabs(f->value) + 1e-9;
+}
+
 static void add_number(Reading *r, int i, double value, Text clause)
 {
     Said *s = &r->said[i];
-    double truth = r->c->finding[i].value;
-    bool right = fabs(value - truth) <= READING_ERROR * fabs(truth) + 1e-9;
+    bool right = near_truth(&r->c->finding[i], value);
     if (s->measured && s->value != value && !r->slips++) r->slip_at = clause;
     *s = (Said){true, true, value};
     if (right) r->right++;
@@ -243,6 +247,22 @@ static void add_value(Reading *r, int i, Text value, Text clause)
     }
 }
 
+/* What follows a finding's name is true of it. */
+static bool agrees(const KnownFinding *f, Text value)
+{
+    double number;
+    skip_verb(&value);
+    return f->word ? same_word(value, f->word) : take_number(&value, &number) && near_truth(f, number);
+}
+
+/* Of two pictures' findings of one name, where the clause does not say which: the one that it is true of. */
+static int meant_finding(const Reading *r, int first, Text value)
+{
+    for (int i = first; i < r->c->findings; i++)
+        if (!strcmp(r->c->finding[i].name, r->c->finding[first].name) && agrees(&r->c->finding[i], value)) return i;
+    return first;
+}
+
 static void read_statement(Reading *r, Text clause)
 {
     Text t = statement_of(clause);
@@ -255,7 +275,10 @@ static void read_statement(Reading *r, Text clause)
         if (n == longest && picture < 0) continue;
         best = i, longest = n;
     }
-    if (best >= 0) add_value(r, best, from(t, t.at + longest), clause);
+    if (best < 0) return;
+    Text value = from(t, t.at + longest);
+    if (picture < 0) best = meant_finding(r, best, value);
+    add_value(r, best, value, clause);
 }
 
 static void read_clauses(Reading *r, Text text)

@@ -169,13 +169,39 @@ static void test_by_hand(void **state)
     }
 }
 
+/* A statement that does not say which picture it is of may be of either. */
+static void test_two_pictures(void **state)
+{
+    (void)state;
+    static const Question Q = {.kind = ANSWER_YESNO, .question = "Has the heart grown?", .gold = "yes"};
+    static const KnownFinding FINDING[] = {{"cardiothoracic ratio", NULL, 0.44, 0},
+                                           {"cardiothoracic ratio", NULL, 0.66, 1}};
+    static const KnownCase C = {&Q, FINDING, 2};
+    static const struct {
+        const char *reasoning;
+        int invented;
+    } ROW[] = {{"Cardiothoracic ratio 0.44; cardiothoracic ratio 0.66.", 2},
+               {"Cardiothoracic ratio 0.66.", 2},
+               {"On the first film the cardiothoracic ratio is 0.66.", 1},
+               {"On the second film the cardiothoracic ratio is 0.66.", 2},
+               {"Cardiothoracic ratio 0.55.", 1}};
+    for (size_t i = 0; i < sizeof ROW / sizeof *ROW; i++) {
+        MmrpScore s;
+        char *response = xasprintf("<think>%s</think><answer>yes</answer>", ROW[i].reasoning);
+        rule_judge(&s, &C, response, strlen(response));
+        if (s.score[MMRP_NO_HALLUCINATION] != ROW[i].invented || s.score[MMRP_CONSISTENCY] != 2)
+            fail_msg("%s: %d, %d", ROW[i].reasoning, s.score[MMRP_NO_HALLUCINATION], s.score[MMRP_CONSISTENCY]);
+        mmrp_release(&s);
+        free(response);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sound_reasoning),
-        cmocka_unit_test(test_end_that_does_not_follow),
-        cmocka_unit_test(test_wrong_reading),
-        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_sound_reasoning), cmocka_unit_test(test_end_that_does_not_follow),
+        cmocka_unit_test(test_wrong_reading),   cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_two_pictures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
