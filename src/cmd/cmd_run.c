@@ -97,7 +97,7 @@ static int run_stage(const Pipeline *p, int i, const char *key, StageState is, E
 
 /* ---- the pipeline ------------------------------------------------------------------------------------------------ */
 
-static int run_stages(const Pipeline *p, char (*key)[SHA256_HEX], Err *err)
+static int run_stages(Pipeline *p, char (*key)[SHA256_HEX], Err *err)
 {
     if (dir_create(p->out, err) || dir_lock(p->out, err) < 0) return -1; /* the lock goes with the process */
     for (int i = 0; i < p->stages; i++) {

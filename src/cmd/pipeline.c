@@ -321,5 +321,7 @@ void pipeline_release(Pipeline *p)
     free(p->out);
     strlist_release(&p->name);
     strlist_release(&p->value);
+    strlist_release(&p->hashed);
+    strlist_release(&p->hash);
     *p = (Pipeline){0};
 }

@@ -55,6 +55,7 @@ typedef struct Pipeline {
     StrList name, value; /* variables, then the folders of stages */
     Stage *stage;
     int stages;
+    StrList hashed, hash; /* outside files and folders that were read for a key, and what they hold: read once */
 } Pipeline;
 
 /* `set`: words "key=value" that replace variables. Errors name file and line. */
@@ -69,6 +70,6 @@ int stage_of(const Pipeline *p, int stage, const char *path);
  * an option names; of an earlier stage's folder the key of that stage, given in key[0..stage).  -1 where a file is
  * missing that no earlier stage makes.
  */
-int stage_key(char hex[SHA256_HEX], const Pipeline *p, int stage, char (*key)[SHA256_HEX], Err *err);
+int stage_key(char hex[SHA256_HEX], Pipeline *p, int stage, char (*key)[SHA256_HEX], Err *err);
 
 #endif

@@ -40,6 +40,25 @@ static int add_contents(Sha256 *s, const char *path, Err *err)
     return 0;
 }
 
+/* The same, of a path that the stages of a run name again and again. */
+static int add_outside(Sha256 *s, Pipeline *p, const char *path, Err *err)
+{
+    char hex[SHA256_HEX];
+    Sha256 own;
+    for (int i = 0; i < p->hashed.n; i++)
+        if (!strcmp(p->hashed.at[i], path)) {
+            add_text(s, p->hash.at[i]);
+            return 0;
+        }
+    sha256_init(&own);
+    if (add_contents(&own, path, err)) return -1;
+    sha256_hex(&own, hex);
+    strlist_add(&p->hashed, path);
+    strlist_add(&p->hash, hex);
+    add_text(s, hex);
+    return 0;
+}
+
 /* ---- options ----------------------------------------------------------------------------------------------------- */
 
 int stage_of(const Pipeline *p, int stage, const char *path)
@@ -62,7 +81,7 @@ static char *cut_share(const char *item)
 }
 
 /* What an item of a path or of a list says, and what lies there. */
-static int add_item(Sha256 *s, const Pipeline *p, int stage, const char *item, char (*key)[SHA256_HEX], Err *err)
+static int add_item(Sha256 *s, Pipeline *p, int stage, const char *item, char (*key)[SHA256_HEX], Err *err)
 {
     int from = stage_of(p, stage, item), rc = 0;
     if (from >= 0) {
@@ -72,7 +91,7 @@ static int add_item(Sha256 *s, const Pipeline *p, int stage, const char *item, c
     }
     char *path = cut_share(item);
     add_text(s, item);
-    if (*path && (file_exists(path) || dir_exists(path))) rc = add_contents(s, path, err);
+    if (*path && (file_exists(path) || dir_exists(path))) rc = add_outside(s, p, path, err);
     free(path);
     return rc;
 }
@@ -88,7 +107,7 @@ static const Opt *find_option(const Verb *v, const char *name)
     return NULL;
 }
 
-static int add_option(Sha256 *s, const Pipeline *p, int stage, int i, char (*key)[SHA256_HEX], Err *err)
+static int add_option(Sha256 *s, Pipeline *p, int stage, int i, char (*key)[SHA256_HEX], Err *err)
 {
     const Stage *g = &p->stage[stage];
     const Opt *o = find_option(g->verb, g->key.at[i]);
@@ -109,7 +128,7 @@ static int add_option(Sha256 *s, const Pipeline *p, int stage, int i, char (*key
     return rc ? err_context(err, "stage %s: %s", g->name, g->key.at[i]) : 0;
 }
 
-int stage_key(char hex[SHA256_HEX], const Pipeline *p, int stage, char (*key)[SHA256_HEX], Err *err)
+int stage_key(char hex[SHA256_HEX], Pipeline *p, int stage, char (*key)[SHA256_HEX], Err *err)
 {
     const Stage *g = &p->stage[stage];
     Sha256 s;

@@ -11,7 +11,7 @@
 #include "cmd/stand_in.h"
 
 typedef struct Planner {
-    const Pipeline *p;
+    Pipeline *p;
     char (*key)[SHA256_HEX];
     char *dir; /* of stand-ins */
     Estimate sum;
@@ -184,7 +184,7 @@ static int plan_stage(Planner *q, int stage, Err *err)
 
 static int plan_stages(Planner *q, Err *err)
 {
-    const Pipeline *p = q->p;
+    Pipeline *p = q->p;
     if (*p->about) printf("%s\n", p->about);
     for (int i = 0; i < p->stages; i++) {
         if (stage_key(q->key[i], p, i, q->key, err)) return -1;
@@ -201,7 +201,7 @@ static int plan_stages(Planner *q, Err *err)
     return 0;
 }
 
-int pipeline_plan(const Pipeline *p, char (*key)[SHA256_HEX], Err *err)
+int pipeline_plan(Pipeline *p, char (*key)[SHA256_HEX], Err *err)
 {
     const char *tmp = getenv("TMPDIR");
     char *dir = xasprintf("%s/osler-plan-XXXXXX", tmp && *tmp ? tmp : "/tmp");

@@ -11,6 +11,6 @@
 #include "cmd/pipeline.h"
 
 /* On stdout; fills key[0..stages). */
-int pipeline_plan(const Pipeline *p, char (*key)[SHA256_HEX], Err *err);
+int pipeline_plan(Pipeline *p, char (*key)[SHA256_HEX], Err *err);
 
 #endif
