@@ -1,9 +1,11 @@
 #include "cmd/stage.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -85,9 +87,11 @@ void stage_argument(StrList *argv, const char *key, const char *value)
     free(word);
 }
 
-/* The child's side: never returns. */
-static void become(const StrList *words, int out)
+/* The child's side: never returns.  A stage does not outlive its pipeline, which may be killed. */
+static void become(const StrList *words, int out, pid_t parent)
 {
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) _exit(127);
     char **argv = xcalloc((size_t)words->n + 1, sizeof *argv);
     for (int i = 0; i < words->n; i++) argv[i] = words->at[i];
     if (out >= 0 && dup2(out, STDOUT_FILENO) < 0) _exit(127);
@@ -98,9 +102,9 @@ static void become(const StrList *words, int out)
 int stage_start(const StrList *words, int out, Err *err)
 {
     fflush(NULL);
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid < 0) return err_errno(err, "fork");
-    if (pid == 0) become(words, out);
+    if (pid == 0) become(words, out, parent);
     child = pid;
     return 0;
 }
