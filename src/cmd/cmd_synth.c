@@ -7,13 +7,14 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/interrupt.h"
+#include "cmd/judge_summary.h"
 #include "synth/model_judge.h"
 #include "synth/orchestrate.h"
 #include "synth/prefer.h"
 
 typedef struct SynthOpts {
     Common common;
-    char *data, *samples, *blind, *out, *teacher, *judge, *server_model;
+    char *data, *samples, *blind, *baseline, *out, *teacher, *judge, *server_model;
     StrList without, against;
     int64_t n, gap, traces, max_new_tokens, max_batch, parallel, min_words, max_words;
     double temperature, top_p, timeout, max_share;
@@ -25,7 +26,8 @@ static const Opt TABLE[] = {
     {"samples", OPT_PATH, AT(samples), .required = true,
      .help = "a model's answers: samples.jsonl of osler eval --n K"},
     {"data", OPT_PATH, AT(data), .help = "judge, prefer: the cases with their findings, data.jsonl of osler phantom"},
-    {"out", OPT_PATH, AT(out), .help = "folder to write: data.jsonl and report.json; of judge scores.jsonl"},
+    {"out", OPT_PATH, AT(out),
+     .help = "folder to write: data.jsonl and report.json; of judge scores.jsonl and summary.json"},
     {"n", OPT_INT, AT(n), .def = "0", .min = 0, .max = 1e8,
      .help = "samples at most; 0: orchestrate 2000, prefer 1500"},
     {"min_pass", OPT_REAL, AT(min_pass), .def = "0.125", .min = 0, .max = 1,
@@ -55,6 +57,7 @@ static const Opt TABLE[] = {
      .help = "test files: questions that share 13 words in a row with them are left out"},
     {"without", OPT_LIST, AT(without), .group = "Judging (judge, prefer)",
      .help = "criteria that do not count: consistency, image_use, no_hallucination, reflection"},
+    {"baseline", OPT_PATH, AT(baseline), .help = "judge: the out folder of an earlier judging, to compare with"},
     {"blind", OPT_PATH, AT(blind), .group = "Pairs (prefer)",
      .help = "answers to the same cases without their pictures: what they get right needs no picture"},
     {"gap", OPT_INT, AT(gap), .def = "2", .min = 1, .max = 8, .help = "points between chosen and rejected, at least"},
@@ -112,26 +115,6 @@ static TeacherOptions teacher_options(const SynthOpts *o, const char *name, cons
 
 /* ---- judge ------------------------------------------------------------------------------------------------------- */
 
-static void print_means(const Candidates *c, unsigned mask)
-{
-    double sum[MMRP_CRITERIA] = {0};
-    int n = 0, right = 0, cases = 0;
-    for (int i = 0; i < c->n; i++) {
-        cases += c->at[i].answer.n > 0;
-        right += candidates_right(&c->at[i]);
-        for (int a = 0; a < c->at[i].answer.n; a++, n++)
-            for (int k = 0; k < MMRP_CRITERIA; k++) sum[k] += c->at[i].answer.at[a].score.score[k];
-    }
-    double all = 0;
-    printf("%-17s %7d to %d cases, %.1f %% right\n", "answers", n, cases, n ? 100.0 * right / n : 0);
-    for (int k = 0; k < MMRP_CRITERIA; k++) {
-        if (!(mask >> k & 1)) continue;
-        all += n ? sum[k] / n : 0;
-        printf("%-17s %7.3f of 2\n", MMRP_NAME[k], n ? sum[k] / n : 0);
-    }
-    printf("%-17s %7.3f\n", "sum", all);
-}
-
 static void print_agreement(const JudgeReport *r)
 {
     printf("%-17s %7d answers, %d replies could not be read\n", "judge", r->answers, r->unread);
@@ -153,6 +136,16 @@ static int ask_judge(const SynthOpts *o, Candidates *c, Err *err)
     if (rc == 0) print_agreement(&r);
     free(cache);
     return rc;
+}
+
+/* What is left of the answers has its scores. */
+static int judge(const SynthOpts *o, const Candidates *c, unsigned mask, Err *err)
+{
+    JudgeSummary s;
+    if (judge_summary(&s, c, mask, o->baseline, (uint64_t)o->common.seed, err)) return -1;
+    if (o->out && (candidates_write(o->out, c, err) || judge_summary_write(o->out, &s, mask, err))) return -1;
+    judge_summary_print(&s, mask);
+    return 0;
 }
 
 /* ---- prefer ------------------------------------------------------------------------------------------------------ */
@@ -240,9 +233,7 @@ static int judge_or_prefer(const SynthOpts *o, Candidates *c, bool pairs, unsign
     int rc = o->judge ? ask_judge(o, c, err) : 0;
     if (rc) return rc;
     if (pairs) return prefer(o, c, mask, err);
-    if (o->out && candidates_write(o->out, c, err)) return -1;
-    print_means(c, mask);
-    return 0;
+    return judge(o, c, mask, err);
 }
 
 static int run_judging(const SynthOpts *o, bool pairs, Err *err)

@@ -61,6 +61,64 @@ static char *training_text(const Stage *s)
     return text ? text : xstrdup("");
 }
 
+static void add_interval(Buf *b, const json_t *mean)
+{
+    const json_t *ci = json_object_get(mean, "ci95");
+    buf_printf(b, " [%.3f, %.3f]", json_number_value(json_array_get(ci, 0)), json_number_value(json_array_get(ci, 1)));
+}
+
+/* What a judge found: summary.json. */
+static char *judge_text(const Stage *s)
+{
+    json_t *j = load_in(s, "summary.json"), *sum = json_object_get(j, "sum"), *d = json_object_get(j, "difference");
+    Buf b = {0};
+    if (sum) {
+        buf_printf(&b, "MMRP %.3f", number(sum, "mean"));
+        add_interval(&b, sum);
+    }
+    if (d) {
+        buf_printf(&b, ", %+.3f", number(d, "mean"));
+        add_interval(&b, d);
+        buf_str(&b, " against the baseline");
+    }
+    json_decref(j);
+    return b.len ? buf_take(&b) : NULL;
+}
+
+/* How many samples came out: report.json of prefer and of orchestrate. */
+static char *data_text(const Stage *s)
+{
+    json_t *j = load_in(s, "report.json");
+    char *text = NULL;
+    if (json_object_get(j, "pairs"))
+        text = xasprintf("%.0f pairs from %.0f cases", number(j, "pairs"), number(j, "cases"));
+    else if (json_object_get(j, "kept"))
+        text = xasprintf("%.0f of %.0f questions kept", number(j, "kept"), number(j, "questions"));
+    json_decref(j);
+    return text;
+}
+
+/* Of an evaluation: many answers to a question, and the baseline. */
+static char *eval_text(const json_t *results)
+{
+    const json_t *votes = json_object_get(results, "votes"), *d = json_object_get(results, "baseline");
+    const json_t *last = json_array_get(votes, json_array_size(votes) - 1);
+    Buf b = {0};
+    if (json_array_size(votes) > 1)
+        buf_printf(&b, " avg@%.0f %.1f, maj@%.0f %.1f", number(last, "k"), 100 * number(last, "avg"), number(last, "k"),
+                   100 * number(last, "maj"));
+    if (d) buf_printf(&b, " %+.1f against the baseline", 100 * number(d, "difference"));
+    return b.len ? buf_take(&b) : NULL;
+}
+
+static char *text_of(const Stage *s, const json_t *results)
+{
+    char *text = results ? eval_text(results) : NULL;
+    if (!text) text = judge_text(s);
+    if (!text) text = data_text(s);
+    return text ? text : training_text(s);
+}
+
 static Outcome outcome_of(const Stage *s)
 {
     Outcome o = {0};
@@ -68,7 +126,7 @@ static Outcome outcome_of(const Stage *s)
     o.seconds = number(stage, "seconds");
     if (results) take_score(&o, results);
     else o.benchmark = xstrdup("");
-    o.text = training_text(s);
+    o.text = text_of(s, results);
     json_decref(results);
     json_decref(stage);
     return o;
@@ -97,6 +155,7 @@ static void print_outcome(const Stage *s, const Outcome *o)
     if (o->scored)
         printf("%-24s %5.1f  [%5.1f, %5.1f]  of %d, %s\n", s->name, 100 * o->accuracy, 100 * o->ci.lo, 100 * o->ci.hi,
                o->n, o->benchmark);
+    else if (*o->text) printf("%-24s %s\n", s->name, o->text);
 }
 
 int pipeline_report(const Pipeline *p, Err *err)

@@ -37,3 +37,19 @@ done
 (flock 9; run run "$SCRATCH/small.yaml" "out=$SCRATCH/o") 9<"$SCRATCH/o"
 run run "$SCRATCH/small.yaml" m=3
 run run
+heart='"kind": "yesno", "question": "Is the heart enlarged?", "answer": "yes", "findings": [{"name": "cardiothoracic ratio", "value": 0.57, "text": "", "image": 0}]'
+echo "{\"id\": \"a\", $heart}" >"$SCRATCH/cases.jsonl"
+for draw in 0 1; do
+    echo "{\"id\": \"a\", \"draw\": $draw, \"prompt\": \"\", \"response\": \"<think>The cardiothoracic ratio is 0.5$draw.</think><answer>yes</answer>\"}"
+    echo "{\"id\": \"a\", \"kind\": \"yesno\", \"question\": \"Is the heart enlarged?\", \"answer\": \"yes\", \"response\": \"yes\"}" >>"$SCRATCH/twice.jsonl"
+done >"$SCRATCH/samples.jsonl"
+cat >"$SCRATCH/report.yaml" <<END
+stages:
+  - {name: first, verb: synth, do: judge, with: {data: $SCRATCH/cases.jsonl, samples: $SCRATCH/samples.jsonl}}
+  - {name: second, verb: synth, do: judge, with: {data: $SCRATCH/cases.jsonl, samples: $SCRATCH/samples.jsonl, baseline: \$first}}
+  - {name: votes, verb: eval, with: {responses: $SCRATCH/twice.jsonl, quiet: true}}
+  - {name: again, verb: eval, with: {responses: $SCRATCH/twice.jsonl, quiet: true, baseline: \$votes}}
+END
+sed -i 's/\\\$/$/' "$SCRATCH/report.yaml"
+run run "$SCRATCH/report.yaml" "out=$SCRATCH/r" | grep -E '^(first|second|votes|again)'
+grep -o '</th><td>synth.*' "$SCRATCH/r/report.html"

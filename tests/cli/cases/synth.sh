@@ -34,3 +34,6 @@ run synth judge --data "$SCRATCH/bare.jsonl" --samples "$SCRATCH/x.jsonl"
 run synth prefer --data "$SCRATCH/cases.jsonl" --samples "$SCRATCH/samples.jsonl"
 run synth judge --data "$SCRATCH/cases.jsonl" --samples "$SCRATCH/samples.jsonl" --without refection
 run synth
+run synth judge --data "$SCRATCH/cases.jsonl" --samples "$SCRATCH/samples.jsonl" --out "$SCRATCH/j2" --without reflection --baseline "$SCRATCH/j"
+show "$SCRATCH/j2/summary.json"
+run synth judge --data "$SCRATCH/cases.jsonl" --samples "$SCRATCH/samples.jsonl" --baseline "$SCRATCH/none"
