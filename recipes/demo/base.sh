@@ -19,15 +19,13 @@ make_cases() { # NAME NUMBER OPTION-OF-PHANTOM...
 }
 echo "== cases: to see, questions of level 1, descriptions, lists of findings; more of the charts, which are hard to see"
 make_cases see 50000 --level 1 --style direct --seed 1
-make_cases describe 40000 --style caption --seed 2
-make_cases measure 90000 --style measure --seed 3
-make_cases charts 24000 --family growth --style measure --seed 6
-make_cases charts-see 16000 --family growth --level 1 --style direct --seed 7
-echo "== to see and to write: sentences in no order"
-make_cases notes-see 20000 --style notes --seed 8
+make_cases describe 50000 --style caption --seed 2
+make_cases measure 80000 --style measure --seed 3
+make_cases charts 10000 --family growth --style measure --seed 6
+make_cases charts-see 8000 --family growth --level 1 --style direct --seed 7
 echo "== and to read, without pictures: sentences in no order, exercises in reading"
-make_cases notes 4000 --twin --style notes --seed 4
-make_cases reading 50000 --twin --style reading --seed 5
+make_cases notes 16000 --twin --style notes --seed 4
+make_cases reading 60000 --twin --style reading --seed 5
 
 echo "== random weights"
 "$osler" init --config $here/phantom-base/config.json --out "$out/random" --seed 1 --dtype bf16
