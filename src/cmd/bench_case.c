@@ -198,10 +198,9 @@ static int open_prefill(Bench *x)
 static double decode_bytes(const Bench *x)
 {
     const Model *m = x->e.model;
-    const ModelConfig *c = &m->cfg;
     double weights = (double)model_decode_bytes(m), n = (double)x->o->batch, prompts = x->o->shared ? 1 : n;
     double rows = prompts * BENCH_PROMPT + n * (double)(x->o->new_tokens + 1) / 2;
-    return weights + rows * 2 * c->l * c->hk * c->hd * (double)dtype_size(m->dev.k.dtype);
+    return weights + rows * (double)session_row_bytes(m);
 }
 
 /* ---- loading ----------------------------------------------------------------------------------------------------- */

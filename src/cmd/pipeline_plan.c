@@ -92,6 +92,16 @@ static int add_option(StrList *argv, const Planner *q, int stage, int i, Err *er
     return 0;
 }
 
+/* Stand-ins are read as plain questions, whatever the layout of what they stand for. */
+static bool names_layout(const Planner *q, int stage, int i)
+{
+    const Stage *s = &q->p->stage[stage];
+    char *data = stage_option(s, "data");
+    bool is = !strcmp(s->key.at[i], "benchmark") && data && maker(q, stage, data) >= 0;
+    free(data);
+    return is;
+}
+
 /* The command that plans the stage; 1 where too little is known. */
 static int plan_command(StrList *argv, const Planner *q, int stage, Err *err)
 {
@@ -100,7 +110,8 @@ static int plan_command(StrList *argv, const Planner *q, int stage, Err *err)
     strlist_add(argv, "osler");
     strlist_add(argv, s->verb->name);
     if (s->recipe) strlist_add(argv, s->recipe);
-    for (int i = 0; i < s->key.n && rc == 0; i++) rc = add_option(argv, q, stage, i, err);
+    for (int i = 0; i < s->key.n && rc == 0; i++)
+        if (!names_layout(q, stage, i)) rc = add_option(argv, q, stage, i, err);
     if (s->expect.answer && s->verb == &VERB_EVAL) {
         char *tokens = xasprintf("%lld", (long long)s->expect.answer);
         stage_argument(argv, "plan_tokens", tokens);

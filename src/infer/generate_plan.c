@@ -6,8 +6,6 @@
 #include "data/pack.h"
 #include "kernels/dry.h"
 
-enum { TASK_SCRATCH = 2 << 20 }; /* bytes that a kernel takes for itself, for each thread */
-
 typedef struct Planner {
     GeneratePlan *p;
     const GeneratePlanInput *in;
@@ -66,11 +64,6 @@ static int time_step(Planner *q, Err *err)
     return rc;
 }
 
-static size_t cache_bytes(const Model *m, double rows)
-{
-    return (size_t)(rows * 2 * m->cfg.l * m->cfg.hk * m->cfg.hd) * dtype_size(m->dev.k.dtype);
-}
-
 static void add_up(Planner *q)
 {
     GeneratePlan *p = q->p;
@@ -80,20 +73,33 @@ static void add_up(Planner *q)
     double answers = (double)in->prompts * n;
     p->files = model_file_bytes(m);
     p->weights = m->arena.used;
-    p->cache = cache_bytes(m, prompts * in->prompt_tokens + (double)p->batch * in->answer_tokens);
+    p->cache =
+        (size_t)((prompts * in->prompt_tokens + (double)p->batch * in->answer_tokens) * (double)session_row_bytes(m));
     p->activations = in->engine->step.high;
-    p->other += memory_resident() + (size_t)pool_threads() * TASK_SCRATCH;
+    p->other += memory_resident() + (size_t)pool_threads() * DRY_TASK_SCRATCH;
     p->total = p->files + p->weights + p->cache + p->activations + p->other;
     p->tokens = in->prompts * in->prompt_tokens + answers * in->answer_tokens;
     p->seconds = in->prompts * p->prompt_seconds + answers / p->batch * in->answer_tokens * p->step_seconds;
 }
 
+/* Answers that grow together: as many as there are, as are asked for, and as the cache has room for. */
+static int batch_of(const GeneratePlanInput *in)
+{
+    const GenerateOptions *o = in->o;
+    int64_t answers = (int64_t)in->prompts * o->n, batch = answers < o->max_batch ? answers : o->max_batch;
+    int64_t rows = o->max_rows ? o->max_rows : session_affordable_rows(in->engine, INT32_MAX);
+    int64_t room = (int64_t)((double)rows / (in->answer_tokens + (double)in->prompt->n / o->n));
+    return (int)(batch < room ? batch : room > 1 ? room : 1);
+}
+
 int generate_plan(GeneratePlan *p, const GeneratePlanInput *in, Err *err)
 {
     Planner q = {.p = p, .in = in};
-    int64_t answers = (int64_t)in->prompts * in->o->n, most = in->o->max_batch;
-    *p = (GeneratePlan){.batch = (int)(answers < most ? answers : most)};
-    int64_t rows = (int64_t)(p->batch + 1) * (in->prompt->n + in->answer_tokens + 2 * SESSION_PAGE);
+    *p = (GeneratePlan){.batch = batch_of(in)};
+    int prompts = (p->batch + in->o->n - 1) / in->o->n;
+    int64_t rows = (int64_t)prompts * (in->prompt->n + SESSION_PAGE) +
+                   (int64_t)p->batch * (in->answer_tokens / 2 + 2 * SESSION_PAGE);
+    if (rows > INT32_MAX / 2) return err_set(err, "a cache of %lld rows is too large", (long long)rows);
     q.s = session_new(in->engine, (int)rows);
     q.seq = xcalloc((size_t)p->batch, sizeof *q.seq);
     int rc = open_answers(&q, err) || time_step(&q, err) ? -1 : 0;

@@ -23,15 +23,20 @@ struct Session {
 
 /* ---- lifetime --------------------------------------------------------------------------------------------------- */
 
-static size_t cache_row_bytes(const Model *m)
+/* Keys or values of a layer. */
+static size_t layer_row_bytes(const Model *m)
 {
     return (size_t)m->cfg.hk * (size_t)m->cfg.hd * dtype_size(m->dev.k.dtype);
 }
 
+size_t session_row_bytes(const Model *m)
+{
+    return 2 * (size_t)m->cfg.l * layer_row_bytes(m);
+}
+
 int session_affordable_rows(const Engine *e, int64_t wanted)
 {
-    size_t row = 2 * (size_t)e->model->cfg.l * cache_row_bytes(e->model);
-    int64_t most = INT64_C(1) << 26, memory = (int64_t)(memory_available() / 2 / row);
+    int64_t most = INT64_C(1) << 26, memory = (int64_t)(memory_available() / 2 / session_row_bytes(e->model));
     if (wanted > memory) wanted = memory;
     return wanted < SESSION_PAGE ? SESSION_PAGE : (int)(wanted < most ? wanted : most);
 }
@@ -44,7 +49,7 @@ Session *session_new(Engine *e, int cap_rows)
     s->n_pages = (cap_rows + SESSION_PAGE - 1) / SESSION_PAGE;
     s->rows = s->n_pages * SESSION_PAGE;
     s->users = xcalloc((size_t)s->n_pages + 1, sizeof *s->users);
-    size_t layer = cache_row_bytes(m) * (size_t)s->rows + 64; /* 64: the arena's alignment */
+    size_t layer = layer_row_bytes(m) * (size_t)s->rows + 64; /* 64: the arena's alignment */
     arena_init(&s->logits, "logits", (size_t)1 << 40);
     arena_init(&s->arena, "session", 2 * (size_t)m->cfg.l * layer + (size_t)m->cfg.l * sizeof *s->kv + 4096);
     s->kv = arena_alloc(&s->arena, sizeof *s->kv * (size_t)m->cfg.l);

@@ -38,6 +38,8 @@ typedef struct Session Session;
 /* Room for cap_rows tokens, rounded up to pages. Memory is used as rows are, the lowest pages first. */
 Session *session_new(Engine *e, int cap_rows);
 void session_free(Session *s);
+/* Bytes of a token in the cache. */
+size_t session_row_bytes(const Model *m);
 /* `wanted` rows, or as many as half of the free memory holds. */
 int session_affordable_rows(const Engine *e, int64_t wanted);
 

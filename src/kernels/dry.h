@@ -27,6 +27,9 @@
 #include "base/buf.h"
 #include "kernels/kernels.h"
 
+/* Bytes that a kernel takes for itself, for each thread. */
+enum { DRY_TASK_SCRATCH = 2 << 20 };
+
 /* A kind of call, and what a whole one takes. */
 typedef struct DryKind {
     int slot, dim[5];

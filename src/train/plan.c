@@ -10,7 +10,6 @@
 #include "base/progress.h"
 #include "kernels/dry.h"
 
-enum { TASK_SCRATCH = 2 << 20 }; /* bytes that a kernel takes for itself, for each thread */
 /* Samples and batches that are looked at, batches that are timed, batches that may need most. */
 enum { MOST_SAMPLES = 1024, MOST_BATCHES = 512, MOST_TIMED = 48, LARGEST = 3 };
 
@@ -251,7 +250,7 @@ int plan_make(Plan *p, const PlanInput *in, Err *err)
     p->steps = in->steps ? (double)in->steps : steps_of(in, &all);
     count_model(p, in);
     p->pictures = picture_bytes(in, &all);
-    p->other = memory_resident() + (size_t)pool_threads() * TASK_SCRATCH;
+    p->other = memory_resident() + (size_t)pool_threads() * DRY_TASK_SCRATCH;
     DryRun run;
     dry_open(&run, m->dev.k.dtype, false);
     p->activations = activations(p, in->engine, large);
