@@ -61,4 +61,9 @@ size_t memory_available(void);
 size_t memory_resident(void);
 size_t memory_peak(void);
 
+static inline double gib(double bytes)
+{
+    return bytes / (1 << 30);
+}
+
 #endif

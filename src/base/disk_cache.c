@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/file.h"
 #include "base/log.h"
 
@@ -174,7 +175,7 @@ static bool has_room(DiskCache *c, int64_t n)
     if (c->used + n <= c->cap) return true;
     c->closed = true;
     log_note("%s: the limit of %.3g GiB is reached by what this run uses; more is not kept", c->dir,
-             (double)c->cap / (1 << 30));
+             gib((double)c->cap));
     return false;
 }
 

@@ -101,6 +101,6 @@ int bench_first_token(const BenchOpts *o, Err *err)
     Timing t;
     double peak;
     if (repeat(args, o, &t, &peak, err)) return -1;
-    print_result(o, &t, peak / (double)(1 << 30));
+    print_result(o, &t, gib(peak));
     return 0;
 }

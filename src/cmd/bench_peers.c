@@ -76,7 +76,7 @@ int bench_peers(const BenchOpts *o, Err *err)
         r.cost = bench_cost(x);
         r.gflops = r.cost.flops / r.t.best * 1e-9;
         r.gbs = r.cost.bytes / r.t.best * 1e-9;
-        r.peak_gib = (double)memory_peak() / (double)(1 << 30);
+        r.peak_gib = gib((double)memory_peak());
     }
     bench_close(x);
     if (rc) return -1;

@@ -26,11 +26,6 @@ static const struct {
     {"libtiff", "TIFF", HAVE_TIFF}, {"zlib", "nii.gz", HAVE_ZLIB}, {"GDCM", "DICOM", HAVE_GDCM},
 };
 
-static double gib(double bytes)
-{
-    return bytes / (double)(1 << 30);
-}
-
 static void print_cpu(void)
 {
     static const struct {

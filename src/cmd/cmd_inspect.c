@@ -105,7 +105,7 @@ static void print_grouped(const SafeTensors *st)
 
 static void print_size(const char *what, int64_t count, int64_t bytes)
 {
-    printf("  %-10s %15lld weights  %10.3f GiB\n", what, (long long)count, (double)bytes / (double)(1 << 30));
+    printf("  %-10s %15lld weights  %10.3f GiB\n", what, (long long)count, gib((double)bytes));
 }
 
 /* Weights and bytes of each part; parts are told apart by name. */

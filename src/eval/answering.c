@@ -65,6 +65,15 @@ void put_questions(EvalRun *run, const AnsweringOptions *o)
     }
 }
 
+Sample question_sample(Message msg[2], const EvalItem *item, const AnsweringOptions *o)
+{
+    static char system[] = "system", user[] = "user";
+    int n = 0;
+    if (o->system) msg[n++] = (Message){system, (char *)(uintptr_t)o->system, false};
+    msg[n++] = (Message){user, item->prompt, false};
+    return (Sample){.msg = msg, .n_msgs = n, .images = item->images, .n_images = item->n_images};
+}
+
 static int check_length(const Encoded *x, int context, Err *err)
 {
     if (x->n < context) return 0;
@@ -84,10 +93,7 @@ static void append_tokens(Encoded *x, const int *id, int n)
 static int encode_question(Encoded *x, Job *j, const EvalItem *item, const Cut *cut, Err *err)
 {
     Message msg[2];
-    int n = 0;
-    if (j->o->system) msg[n++] = (Message){(char[]){"system"}, (char *)(uintptr_t)j->o->system, false};
-    msg[n++] = (Message){(char[]){"user"}, item->prompt, false};
-    const Sample s = {.msg = msg, .n_msgs = n, .images = item->images, .n_images = item->n_images};
+    const Sample s = question_sample(msg, item, j->o);
     if (encode_sample(x, &j->enc, &s, ENCODE_PROMPT, err)) return -1;
     if (check_length(x, j->e->model->cfg.max_positions, err) == 0 && encode_pixels(x, &j->enc, &s, err) == 0) {
         if (cut->id) append_tokens(x, cut->id, cut->n), append_tokens(x, j->forced.id, j->forced.n);

@@ -43,6 +43,8 @@ typedef struct AnsweringStats {
 json_t *answering_header(const AnsweringOptions *o, const EngineOptions *e, const EvalRun *run, Err *err);
 /* The text that the model is asked, with image markers, for every item. */
 void put_questions(EvalRun *run, const AnsweringOptions *o);
+/* An item's question as a sample to encode; msg: room for its messages. All texts stay the item's and the options'. */
+Sample question_sample(Message msg[2], const EvalItem *item, const AnsweringOptions *o);
 static inline bool answer_store_complete(const AnswerStore *s)
 {
     return s->given == (int64_t)s->run->item.n * s->n;

@@ -18,13 +18,10 @@ static int by_length(const void *a, const void *b)
     return x->n - y->n;
 }
 
-static int encode_item(Encoded *x, Encoder *enc, const EvalItem *it, const AnsweringOptions *o, Err *err)
+static int encode_item(Encoded *x, Encoder *enc, const EvalItem *item, const AnsweringOptions *o, Err *err)
 {
     Message msg[2];
-    int n = 0;
-    if (o->system) msg[n++] = (Message){(char[]){"system"}, (char *)(uintptr_t)o->system, false};
-    msg[n++] = (Message){(char[]){"user"}, it->prompt, false};
-    const Sample s = {.msg = msg, .n_msgs = n, .images = it->images, .n_images = it->n_images};
+    const Sample s = question_sample(msg, item, o);
     return encode_sample(x, enc, &s, ENCODE_PROMPT, err);
 }
 
@@ -85,24 +82,19 @@ int answering_plan(AnsweringPlan *p, const EvalRun *run, const AnsweringOptions 
     return rc;
 }
 
-static void print_row(const char *name, size_t bytes, const char *what)
-{
-    printf("  %-12s %9.3f  %s\n", name, (double)bytes / (1 << 30), what);
-}
-
 void answering_plan_print(const AnsweringPlan *p)
 {
     const GeneratePlan *g = &p->of;
-    printf("memory             GiB\n");
-    print_row("files", g->files, "weights as they are mapped");
-    print_row("weights", g->weights, "their copies where they are converted, adapters");
-    print_row("cache", g->cache, "keys and values of the prompts and answers that grow together");
-    print_row("activations", g->activations, "");
-    print_row("other", g->other, "program, text, scratch");
-    print_row("total", g->total, "");
+    memory_print_head();
+    memory_print("files", g->files, "weights as they are mapped");
+    memory_print("weights", g->weights, "their copies where they are converted, adapters");
+    memory_print("cache", g->cache, "keys and values of the prompts and answers that grow together");
+    memory_print("activations", g->activations, "");
+    memory_print("other", g->other, "program, text, scratch");
+    memory_print("total", g->total, "");
     printf("answers  %d questions of %.0f tokens, %d answers of about %d to each, %d together\n", p->questions,
            p->prompt_tokens, p->n, p->answer_tokens, g->batch);
     printf("time     %.3g s a prompt, %.3g s a step, %.0f tokens/s\n", g->prompt_seconds, g->step_seconds,
            (double)p->questions * p->n * p->answer_tokens / g->seconds);
-    estimate_print(&(Estimate){g->tokens, g->seconds, (double)g->total / (1 << 30)});
+    estimate_print(&(Estimate){g->tokens, g->seconds, gib((double)g->total)});
 }

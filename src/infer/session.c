@@ -285,7 +285,7 @@ static Tensor image_features(Session *s, const Batch *b, int skip)
     rest.image = arena_alloc(&e->step, sizeof *rest.image * (size_t)rest.n_images);
     memcpy(rest.image, b->image + skip, sizeof *rest.image * (size_t)rest.n_images);
     for (int i = 0; i < rest.n_images; i++) rest.image[i].first_patch -= first;
-    rest.pixels = b->pixels + (size_t)first * (size_t)b->patch_dim;
+    if (b->pixels) rest.pixels = b->pixels + (size_t)first * (size_t)b->patch_dim;
     rest.n_patches = b->n_patches - first;
     Tensor feats = *engine_vision(e, &c, &rest);
     void *copy = xmalloc(tensor_bytes(&feats));

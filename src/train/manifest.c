@@ -147,7 +147,7 @@ static json_t *machine(void)
         if (cpu_features() & 1u << i) json_array_append_new(list, json_string(FEATURE[i]));
     return json_pack("{s:s, s:s, s:o, s:i, s:f}", "host", host, "cpu", cpu_name(), "features", list, "threads",
                      pool_threads(), "memory_gib",
-                     (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / (1 << 30));
+                     gib((double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE)));
 }
 
 int manifest_save(const Manifest *m, Err *err)

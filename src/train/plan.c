@@ -281,11 +281,6 @@ void plan_apply(const Plan *p, Engine *e)
 
 /* ---- for people -------------------------------------------------------------------------------------------------- */
 
-static double gib(size_t bytes)
-{
-    return (double)bytes / (1 << 30);
-}
-
 void plan_recompute_text(char *buf, size_t cap, const Plan *p)
 {
     int n = p->blocks - p->first;
@@ -295,28 +290,23 @@ void plan_recompute_text(char *buf, size_t cap, const Plan *p)
     else snprintf(buf, cap, "nothing computed again in %d blocks", n);
 }
 
-static void print_row(const char *name, size_t bytes, const char *what)
-{
-    printf("  %-12s %9.3f  %s\n", name, gib(bytes), what);
-}
-
 void plan_print(const Plan *p)
 {
     char text[128], again[96];
-    printf("memory             GiB\n");
-    print_row("files", p->files, "weights as they are mapped");
-    print_row("weights", p->weights, "their copies where they are trained or converted, adapters");
-    print_row("gradients", p->gradients, "of the trained parameters");
-    print_row("optimizer", p->optimizer, "masters and moments");
+    memory_print_head();
+    memory_print("files", p->files, "weights as they are mapped");
+    memory_print("weights", p->weights, "their copies where they are trained or converted, adapters");
+    memory_print("gradients", p->gradients, "of the trained parameters");
+    memory_print("optimizer", p->optimizer, "masters and moments");
     plan_recompute_text(again, sizeof again, p);
     snprintf(text, sizeof text, "%d tokens, %d patches; %s", p->largest_rows, p->largest_patches, again);
-    print_row("activations", p->activations, text);
-    print_row("pictures", p->pictures, "of the batches of a step and those ahead");
-    print_row("other", p->other, "program, text, scratch");
-    print_row("total", p->total, "");
-    print_row("limit", p->limit, "");
+    memory_print("activations", p->activations, text);
+    memory_print("pictures", p->pictures, "of the batches of a step and those ahead");
+    memory_print("other", p->other, "program, text, scratch");
+    memory_print("total", p->total, "");
+    memory_print("limit", p->limit, "");
     printf("step     %.0f tokens, on average of %d batches\n", p->tokens, p->batches);
     if (!(p->seconds > 0)) return;
     printf("time     %.0f steps of %.3g s, %.0f tokens/s\n", p->steps, p->seconds, p->tokens / p->seconds);
-    estimate_print(&(Estimate){p->steps * p->tokens, p->steps * p->seconds, gib(p->total)});
+    estimate_print(&(Estimate){p->steps * p->tokens, p->steps * p->seconds, gib((double)p->total)});
 }

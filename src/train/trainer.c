@@ -208,11 +208,6 @@ static int train_step(Trainer *t, StepReport *r, Err *err)
 
 /* ---- log --------------------------------------------------------------------------------------------------------- */
 
-static double gib(size_t bytes)
-{
-    return (double)bytes / (1 << 30);
-}
-
 static json_t *rounded(double x, double unit)
 {
     return json_real(round(x / unit) * unit);
@@ -223,7 +218,7 @@ static int log_step(Trainer *t, const StepReport *r, Err *err)
     const TrainState *s = &t->state;
     double rate = (double)r->m.tokens / r->seconds, share = 100 * r->m.flops / r->seconds / t->peak;
     progress_update(&t->bar, s->step, "loss %.4f, %.0f tokens/s, %.0f%% of peak, %.1f GiB", r->m.loss, rate, share,
-                    gib(memory_resident()));
+                    gib((double)memory_resident()));
     if (s->step % t->o->logging_steps) return 0;
     json_t *line =
         json_pack("{s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "step", (json_int_t)s->step, "epoch",
@@ -231,7 +226,7 @@ static int log_step(Trainer *t, const StepReport *r, Err *err)
                   (json_int_t)r->m.tokens, "target_tokens", (json_int_t)r->m.targets, "total_tokens",
                   (json_int_t)s->tokens, "samples_skipped", (json_int_t)json_array_size(s->skipped) + t->data.n_bad,
                   "tokens_per_second", rounded(rate, 0.1), "percent_of_peak", rounded(share, 0.01), "peak_rss_gib",
-                  rounded(gib(memory_peak()), 0.001));
+                  rounded(gib((double)memory_peak()), 0.001));
     if (r->slots)
         json_object_set_new(line, "percent_of_slots", rounded(100.0 * (double)r->m.tokens / (double)r->slots, 0.01));
     if (t->method->report) t->method->report(line, &r->m);
@@ -342,7 +337,7 @@ static int finish(Trainer *t, Err *err)
     if (trainer_manifest(t, true, err)) return -1;
     log_note("%s in %s after %lld steps, loss %.4f", t->engine.model->peft ? "adapter" : "model", o->output_dir,
              (long long)t->state.step, t->state.loss);
-    log_note("memory: %.2f GiB at the peak, %.2f GiB planned", gib(memory_peak()), gib(t->plan.total));
+    log_note("memory: %.2f GiB at the peak, %.2f GiB planned", gib((double)memory_peak()), gib((double)t->plan.total));
     return 0;
 }
 

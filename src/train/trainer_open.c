@@ -301,8 +301,8 @@ static void announce(const Trainer *t)
              (long long)model_count(m, true), (long long)model_count(m, false));
     char again[96];
     plan_recompute_text(again, sizeof again, &t->plan);
-    log_note("memory: %.2f GiB planned, %.2f GiB is the limit; %s", (double)t->plan.total / (1 << 30),
-             (double)t->plan.limit / (1 << 30), again);
+    log_note("memory: %.2f GiB planned, %.2f GiB is the limit; %s", gib((double)t->plan.total),
+             gib((double)t->plan.limit), again);
 }
 
 int trainer_prepare(Trainer *t, const TrainOptions *o, Err *err)

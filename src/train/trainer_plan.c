@@ -140,8 +140,7 @@ static int refuse(const Trainer *t, Err *err)
 {
     const Plan *p = &t->plan;
     Buf text = {0};
-    err_set(err, "the run needs %.2f GiB, the limit is %.2f GiB", (double)p->total / (1 << 30),
-            (double)p->limit / (1 << 30));
+    err_set(err, "the run needs %.2f GiB, the limit is %.2f GiB", gib((double)p->total), gib((double)p->limit));
     if (find_nearest(&text, t)) err_hint(err, "it fits with %s", text.data);
     else err_hint(err, "no setting makes it fit; max_memory is the limit, if the machine has more");
     buf_release(&text);

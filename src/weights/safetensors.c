@@ -311,33 +311,46 @@ static int open_index(SafeTensors *st, const char *dir, const char *path, Err *e
     return rc;
 }
 
-bool st_in_dir(const char *dir, const char *base)
+/* The names that a checkpoint's weights may have. */
+typedef struct WeightNames {
+    char *single, *index;
+} WeightNames;
+
+static WeightNames weight_names(const char *dir, const char *base)
 {
     char *stem = path_join(dir, base);
-    char *single = xasprintf("%s.safetensors", stem), *index = xasprintf("%s.safetensors.index.json", stem);
-    bool is = file_exists(single) || file_exists(index);
-    free(index);
-    free(single);
+    WeightNames n = {xasprintf("%s.safetensors", stem), xasprintf("%s.safetensors.index.json", stem)};
     free(stem);
+    return n;
+}
+
+static void weight_names_release(WeightNames *n)
+{
+    free(n->single);
+    free(n->index);
+}
+
+bool st_in_dir(const char *dir, const char *base)
+{
+    WeightNames name = weight_names(dir, base);
+    bool is = file_exists(name.single) || file_exists(name.index);
+    weight_names_release(&name);
     return is;
 }
 
 int st_open_dir(SafeTensors *st, const char *dir, const char *base, Err *err)
 {
     *st = (SafeTensors){0};
-    char *stem = path_join(dir, base);
-    char *single = xasprintf("%s.safetensors", stem), *index = xasprintf("%s.safetensors.index.json", stem);
+    WeightNames name = weight_names(dir, base);
     int rc = -1;
-    if (file_exists(single)) rc = st_open(st, single, err);
-    else if (file_exists(index)) rc = open_index(st, dir, index, err);
+    if (file_exists(name.single)) rc = st_open(st, name.single, err);
+    else if (file_exists(name.index)) rc = open_index(st, dir, name.index, err);
     else if (!dir_exists(dir)) err_set(err, "%s: no such folder", dir);
     else {
         err_set(err, "%s: neither %s.safetensors nor %s.safetensors.index.json is there", dir, base, base);
         err_hint(err, "weights are read as safetensors only; .bin and .gguf files must be converted first");
     }
-    free(index);
-    free(single);
-    free(stem);
+    weight_names_release(&name);
     return rc;
 }
 

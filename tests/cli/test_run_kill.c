@@ -5,13 +5,10 @@
 
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/wait.h>
 
 #include "base/rng.h"
+#include "program.h"
 #include "scratch.h"
 
 static const char PIPELINE[] =
@@ -81,31 +78,19 @@ static void write_inputs(const char *dir)
 
 /* ---- the program ------------------------------------------------------------------------------------------------- */
 
-/* In a process group of its own, which its stages belong to. */
 static pid_t start(const char *dir, const char *out)
 {
-    pid_t pid = fork();
-    if (pid != 0) return pid;
-    setpgid(0, 0);
     char *file = path_join(dir, "p.yaml"), *to = xasprintf("out=%s/%s", dir, out), *log = path_join(dir, "log");
-    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
-    dup2(fd, STDOUT_FILENO);
-    dup2(fd, STDERR_FILENO);
-    const char *path = getenv("OSLER");
-    execl(path ? path : "build/osler", "osler", "run", file, to, (char *)NULL);
-    _exit(127);
-}
-
-static int wait_for(pid_t pid)
-{
-    int status;
-    while (waitpid(pid, &status, 0) < 0) continue;
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    pid_t pid = program_start((const char *const[]){"osler", "run", file, to, NULL}, log);
+    free(file);
+    free(to);
+    free(log);
+    return pid;
 }
 
 static void run_to_end(const char *dir, const char *out)
 {
-    if (wait_for(start(dir, out)) == 0) return;
+    if (process_wait(start(dir, out)) == 0) return;
     Err err = {0};
     Buf log = {0};
     char *path = path_join(dir, "log");
@@ -119,31 +104,14 @@ static bool kill_in(const char *dir, const char *stage, bool all, Rng *r)
 {
     char *note = xasprintf("%s/killed/%s/stage.json", dir, stage);
     pid_t pid = start(dir, "killed");
-    siginfo_t ended = {0};
-    while (!file_exists(note) && ended.si_pid == 0) {
-        usleep(500);
-        waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT);
-    }
+    while (!file_exists(note) && !process_ended(pid)) usleep(500);
     usleep(rng_below(r, 80000));
     kill(all ? -pid : pid, SIGKILL);
     free(note);
-    int status = wait_for(pid);
+    int status = process_wait(pid);
     for (int i = 0; i < 20000 && kill(-pid, 0) == 0; i++) usleep(1000); /* a stage ends with its pipeline */
     assert_int_not_equal(kill(-pid, 0), 0);
     return status == 128 + SIGKILL;
-}
-
-static void assert_same_file(const char *dir, const char *name)
-{
-    Err err = {0};
-    Buf a = {0}, b = {0};
-    char *one = xasprintf("%s/whole/%s", dir, name), *two = xasprintf("%s/killed/%s", dir, name);
-    if (file_read(&a, one, 1 << 26, &err) || file_read(&b, two, 1 << 26, &err)) fail_msg("%s", err.msg);
-    if (a.len != b.len || memcmp(a.data, b.data, a.len)) fail_msg("%s differs", name);
-    buf_release(&a);
-    buf_release(&b);
-    free(one);
-    free(two);
 }
 
 static void killed_is_same(void **state)

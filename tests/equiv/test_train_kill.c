@@ -9,13 +9,11 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/file.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/progress.h"
 #include "base/rng.h"
+#include "program.h"
 #include "scratch.h"
 #include "train_fixture.h"
 
@@ -44,17 +42,10 @@ static pid_t start(const char *golden, const char *out, const char *const *args)
     _exit(strstr(err.msg, "another run is writing") ? LOCKED : FAILED);
 }
 
-static int wait_for(pid_t pid)
-{
-    int status;
-    while (waitpid(pid, &status, 0) < 0) continue;
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
 static double finish_run(const char *golden, const char *out, const char *const *args)
 {
     double begin = now_seconds();
-    assert_int_equal(wait_for(start(golden, out, args)), DONE);
+    assert_int_equal(process_wait(start(golden, out, args)), DONE);
     return now_seconds() - begin;
 }
 
@@ -73,12 +64,8 @@ static size_t log_size(const char *out)
 /* Waits until the run has logged a step, or has ended. */
 static void wait_for_step(pid_t pid, const char *out)
 {
-    siginfo_t ended = {0};
     size_t before = log_size(out);
-    while (log_size(out) <= before && ended.si_pid == 0) {
-        usleep(500);
-        waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT); /* leaves it to be waited for */
-    }
+    while (log_size(out) <= before && !process_ended(pid)) usleep(500);
 }
 
 /*
@@ -95,7 +82,7 @@ static void killed_is_same(const char *golden, const char *const *args)
         if (i % 2 == 0) wait_for_step(pid, killed);
         usleep((useconds_t)(1e6 * seconds * rng_uniform(&r) / (i % 2 == 0 ? 10 : 1)));
         kill(pid, SIGKILL);
-        wait_for(pid);
+        process_wait(pid);
     }
     finish_run(golden, killed, args);
     assert_same_run("killed", whole, killed);
@@ -144,7 +131,7 @@ static void starved_is_same(void **state)
     Rng r = rng_at(5, RNG_TEST, 0, 0, 0);
     int out_of_memory = 0;
     for (int i = 0; i < 16; i++)
-        out_of_memory += wait_for(start_short_of_memory(TIED, starved, SHORT, 1 + (int)rng_below(&r, 20000))) == 1;
+        out_of_memory += process_wait(start_short_of_memory(TIED, starved, SHORT, 1 + (int)rng_below(&r, 20000))) == 1;
     assert_true(out_of_memory > 4);
     finish_run(TIED, starved, SHORT);
     assert_same_run("starved", whole, starved);
@@ -160,7 +147,7 @@ static void stopped_run(void **state)
     pid_t pid = start(TIED, stopped, LONG);
     while (log_size(stopped) == 0) usleep(1000);
     kill(pid, SIGTERM);
-    assert_int_equal(wait_for(pid), STOPPED);
+    assert_int_equal(process_wait(pid), STOPPED);
     finish_run(TIED, stopped, LONG);
     assert_same_run("stopped", whole, stopped);
     scratch_free(whole);
@@ -174,7 +161,7 @@ static void folder_has_one_run(void **state)
     char *out = scratch_new();
     int fd = open(out, O_RDONLY | O_DIRECTORY);
     assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
-    assert_int_equal(wait_for(start(TIED, out, SHORT)), LOCKED);
+    assert_int_equal(process_wait(start(TIED, out, SHORT)), LOCKED);
     close(fd);
     finish_run(TIED, out, SHORT);
     scratch_free(out);

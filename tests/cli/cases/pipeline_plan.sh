@@ -8,13 +8,13 @@ set: {model: $MODEL, n: 6}
 stages:
   - name: text
     verb: phantom
-    with: {split: text, n: \$n, quiet: true}
+    with: {split: text, n: \$n}
   - name: unknown
     verb: train
     with: {model: \$model, data: \$text/data.jsonl}
   - name: elicit
     verb: train
-    with: {model: \$model, data: \$text/data.jsonl, finetuning_type: lora, lora_rank: 4, text_only: true, max_steps: 2, dtype: f32, quiet: true}
+    with: {model: \$model, data: \$text/data.jsonl, finetuning_type: lora, lora_rank: 4, text_only: true, max_steps: 2, dtype: f32}
     expect: {samples: \$n, prompt: 30, answer: 20}
   - name: pairs
     verb: synth
@@ -27,10 +27,9 @@ stages:
     expect: {samples: 4, prompt: 30, answer: 20, pictures: 1, pixels: 12544}
   - name: exam
     verb: eval
-    with: {model: \$elicit, data: $SCRATCH/questions.jsonl, dtype: f32, max_new_tokens: 4, quiet: true}
+    with: {model: \$elicit, data: $SCRATCH/questions.jsonl, dtype: f32, max_new_tokens: 4}
     expect: {answer: 3}
 END
-sed -i '/^END/d; s/, quiet: true, max_steps/, max_steps/; s/dtype: f32, quiet: true}/dtype: f32}/' "$SCRATCH/p.yaml"
 run run "$SCRATCH/p.yaml" "out=$SCRATCH/o" --dry-run | figures
 sed '/name: unknown/,/data.jsonl}/d; /name: pairs/,/pixels/d' "$SCRATCH/p.yaml" >"$SCRATCH/short.yaml"
 run run "$SCRATCH/short.yaml" "out=$SCRATCH/s" | grep -o '^all *1'
