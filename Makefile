@@ -94,7 +94,7 @@ help:
 	@echo "make                     the program ($(BUILD)/osler) and the library"
 	@echo "make check               installs what is missing, builds, runs every test and check"
 	@echo "make demo                teaches a small model that sees to reason, and shows what that brings (demo/clinic/)"
-	@echo "make phantom-base        trains that small model again, from random weights (45 minutes, demo/base/)"
+	@echo "make phantom-base        trains that small model again, from random weights (55 minutes, demo/base/)"
 	@echo "make slices              an example: a tiny model learns real brain slices (demo/slices/)"
 	@echo "make test T=tokenizer    runs the test programs whose path holds the word"
 	@echo "make fuzz T=json SECONDS=60    fuzzes one parser (clang)"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains phantom-base again: cases, random weights, training, examination; `make phantom-base` calls this.
-# Five minutes of drawing and less than forty of training on two cores.
+# Five minutes of drawing and 45 of training on two cores.
 #
 #   recipes/demo/base.sh [key=value of osler train ...]
 #   OUT    where everything goes; default demo/base: the model is OUT/model
@@ -31,7 +31,17 @@ echo "== random weights"
 "$osler" init --config $here/phantom-base/config.json --out "$out/random" --seed 1 --dtype bf16
 
 echo "== training"
-"$osler" train $here/base.yaml model="$out/random" data="$data" output_dir="$out/model" "$@"
+"$osler" train $here/base.yaml model="$out/random" data="$data" output_dir="$out/sees" "$@"
+
+echo "== and to write about what it sees: sentences in no order, beside more of what it learned first"
+data=
+make_cases notes-see 8000 --style notes --seed 8
+make_cases see-again 12000 --level 1 --style direct --seed 11
+make_cases measure-again 14000 --style measure --seed 12
+make_cases charts-again 4000 --family growth --style measure --seed 13
+make_cases charts-see-again 3000 --family growth --level 1 --style direct --seed 14
+make_cases reading-again 10000 --twin --style reading --seed 15
+"$osler" train $here/base.yaml learning_rate=3e-4 model="$out/sees" data="$data" output_dir="$out/model" "$@"
 
 examine() { # NAME OPTION-OF-PHANTOM...
     "$osler" phantom --split test --n "$test" --seed 1 --out "$out/test-$1" --quiet "${@:2}"

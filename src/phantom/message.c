@@ -8,11 +8,12 @@ static void add_markers(Buf *ask, const Case *c)
     for (int i = 0; i < c->images; i++) buf_str(ask, "<image>\n");
 }
 
+/* The space makes the answer's tokens those of the words before it: "... is a small one.</think><answer> a small one". */
 static void answer_case(Buf *ask, Buf *answer, const Case *c, int style)
 {
     case_prompt(ask, c, style != STYLE_DIRECT);
     if (style == STYLE_DIRECT) buf_str(answer, c->answer);
-    else buf_printf(answer, "<think>\n%s\n</think>\n<answer>%s</answer>", c->reasoning[style], c->answer_text);
+    else buf_printf(answer, "<think>\n%s\n</think>\n<answer> %s</answer>", c->reasoning[style], c->answer_text);
 }
 
 static void describe_case(Buf *ask, Buf *answer, const Case *c, Rng *rng)
