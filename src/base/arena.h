@@ -61,6 +61,7 @@ size_t memory_available(void);
 size_t memory_resident(void);
 size_t memory_peak(void);
 
+/* Bytes in GiB. */
 static inline double gib(double bytes)
 {
     return bytes / (1 << 30);

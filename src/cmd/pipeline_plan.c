@@ -96,8 +96,9 @@ static int add_option(StrList *argv, const Planner *q, int stage, int i, Err *er
 static bool names_layout(const Planner *q, int stage, int i)
 {
     const Stage *s = &q->p->stage[stage];
+    if (strcmp(s->key.at[i], "benchmark")) return false;
     char *data = stage_option(s, "data");
-    bool is = !strcmp(s->key.at[i], "benchmark") && data && maker(q, stage, data) >= 0;
+    bool is = data && maker(q, stage, data) >= 0;
     free(data);
     return is;
 }

@@ -50,6 +50,5 @@ stages:
   - {name: votes, verb: eval, with: {responses: $SCRATCH/twice.jsonl, quiet: true}}
   - {name: again, verb: eval, with: {responses: $SCRATCH/twice.jsonl, quiet: true, baseline: \$votes}}
 END
-sed -i 's/\\\$/$/' "$SCRATCH/report.yaml"
 run run "$SCRATCH/report.yaml" "out=$SCRATCH/r" | grep -E '^(first|second|votes|again)'
 grep -o '</th><td>synth.*' "$SCRATCH/r/report.html"
